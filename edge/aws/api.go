@@ -1,0 +1,49 @@
+// Package aws is the one listener for every AWS API: it verifies the signature, finds the service by the credential's scope,
+// limits, logs one event per request, and leaves the body to the service's own package (eksapi, iamapi, stsapi, ec2api).
+// Nothing behind it knows HTTP, and it decides nothing about what a request means.
+package aws
+
+import (
+	"context"
+	"net/http"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/iam"
+)
+
+// Call is what is known of an authenticated request before its body is read. The service's package fills in Action and
+// Resource for the request event.
+type Call struct {
+	RequestID  string
+	Credential iam.Credential
+	Scope      minato.Scope // the caller's account, the credential scope's region
+	Service    string       // the credential scope's service: "eks"
+	SourceIP   string
+	UserAgent  string
+	Action     string // "eks:CreateCluster"
+	Resource   minato.ARN
+}
+
+// API is one AWS service behind the listener.
+type API interface {
+	// SigningName is the service's name in a credential scope: "eks", "sts".
+	SigningName() string
+	// ServeHTTP answers an authenticated request; CallFrom(r.Context()) is never nil. The body is already buffered, its
+	// size bounded and its hash checked.
+	http.Handler
+	// WriteError renders an error in the service's protocol, also for requests that never reach ServeHTTP.
+	WriteError(w http.ResponseWriter, r *http.Request, err error)
+}
+
+type callKey struct{}
+
+// WithCall puts a Call into a context.
+func WithCall(ctx context.Context, c *Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+// CallFrom is the Call of a request's context, nil where there is none.
+func CallFrom(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}

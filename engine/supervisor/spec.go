@@ -1,0 +1,70 @@
+// Package supervisor keeps processes alive and finds them again after its own death.
+//
+// A child is a process of its own session whose output goes straight to append-only files, so it lives on when its
+// supervisor is killed. What the supervisor must remember of it (boot id, pid, start time, the spec it runs) lies in a file
+// per process; the next supervisor takes over every child that is still that very process and starts the others again. A pid
+// that has been reused is never touched: children are known by boot id, pid and start time and signalled through a pidfd.
+package supervisor
+
+import (
+	"context"
+	"time"
+)
+
+// Spec says how to run a process. Two equal Specs are the same process: Ensure restarts a child whose Spec has changed.
+type Spec struct {
+	// Name is unique within the supervisor and may have slashes: "etcd", "clusters/<id>/kube-apiserver-1".
+	Name string `json:"name"`
+	// Path is the executable. It is opened by the supervisor and executed by descriptor, so a child under a uid of its own
+	// can run a program whose folder that uid cannot reach.
+	Path string `json:"path"`
+	// Args is argv, argv[0] included.
+	Args []string `json:"args"`
+	// Env is the whole environment.
+	Env []string `json:"env,omitempty"`
+	// Dir is the working directory, likewise entered by descriptor. Empty is "/".
+	Dir string `json:"dir,omitempty"`
+	// UID is the user and group to run as when not zero; it needs root.
+	UID uint32 `json:"uid,omitempty"`
+	// Log is the append-only file that takes standard output and error.
+	Log string `json:"log"`
+	// Streams are more append-only files, given to the child as descriptors 3, 4, … and owned by UID. A child that wants a
+	// path takes /proc/self/fd/3.
+	Streams []string `json:"streams,omitempty"`
+	// StopTimeout is how long a stop waits between SIGTERM and SIGKILL; zero is 10 s.
+	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
+	// Group names what the process belongs to (a cluster id), for Status lists.
+	Group string `json:"group,omitempty"`
+
+	// Ready asks whether the process serves; nil is ready as soon as it runs. It is called again and again, each time with
+	// a context that ends after a second, until it returns nil, and is not part of the Spec's identity.
+	Ready func(ctx context.Context) error `json:"-"`
+}
+
+// State is where a process stands.
+type State string
+
+// The states of a process.
+const (
+	Starting State = "starting" // runs, not ready yet
+	Running  State = "running"  // ready
+	Backoff  State = "backoff"  // ended by itself, to be started again
+	Stopping State = "stopping"
+	Stopped  State = "stopped"
+)
+
+// Status is what there is to know of a process.
+type Status struct {
+	Name      string    `json:"name"`
+	Group     string    `json:"group,omitempty"`
+	State     State     `json:"state"`
+	PID       int       `json:"pid,omitempty"`
+	Started   time.Time `json:"started,omitzero"`
+	Adopted   bool      `json:"adopted,omitempty"`   // taken over from an earlier supervisor
+	Restarts  int       `json:"restarts,omitempty"`  // times it ended by itself and was started again
+	LastExit  string    `json:"lastExit,omitempty"`  // "exit status 1", "signal: killed", "unknown (was adopted)"
+	LastError string    `json:"lastError,omitempty"` // why the last start or readiness probe failed
+	RSSBytes  int64     `json:"rssBytes,omitempty"`
+	// PrivateBytes is memory that belongs to this process alone (Private_Clean + Private_Dirty of smaps_rollup).
+	PrivateBytes int64 `json:"privateBytes,omitempty"`
+}

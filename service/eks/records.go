@@ -1,0 +1,27 @@
+package eks
+
+import (
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+)
+
+// Where the records of this service lie.
+const (
+	ClustersPrefix = "/minato/eks/clusters/" // + account/region/name
+	UpdatesPrefix  = "/minato/eks/updates/"  // + account/region/cluster id/update id
+)
+
+// Clusters is the collection of cluster records.
+func Clusters(s store.Store) *store.Collection[Cluster] {
+	return store.NewCollection[Cluster](s, ClustersPrefix)
+}
+
+// ClusterKey is the id of a cluster's record.
+func ClusterKey(scope minato.Scope, name string) string {
+	return store.ID(scope.Account, string(scope.Region), name)
+}
+
+// Updates is the collection of update records.
+func Updates(s store.Store) *store.Collection[Update] {
+	return store.NewCollection[Update](s, UpdatesPrefix)
+}

@@ -1,0 +1,45 @@
+package eks
+
+import (
+	"time"
+)
+
+// UpdateStatus is the status of an update.
+type UpdateStatus string
+
+// The statuses of an update.
+const (
+	UpdateInProgress UpdateStatus = "InProgress"
+	UpdateFailed     UpdateStatus = "Failed"
+	UpdateCancelled  UpdateStatus = "Cancelled"
+	UpdateSuccessful UpdateStatus = "Successful"
+)
+
+// Update is the record of one asynchronous change.
+type Update struct {
+	ID        string        `json:"id"` // UUID
+	ClusterID string        `json:"clusterId"`
+	Type      string        `json:"type"` // UpdateType: LoggingUpdate, …
+	Status    UpdateStatus  `json:"status"`
+	Params    []UpdateParam `json:"params"`
+	CreatedAt time.Time     `json:"createdAt"`
+	Errors    []UpdateError `json:"errors,omitempty"`
+	// Generation is the Spec.Generation that carries this change: the update is done when the control plane observed it.
+	Generation int64 `json:"generation"`
+	// ClientRequestToken makes the call that began it idempotent.
+	ClientRequestToken string `json:"clientRequestToken,omitempty"`
+	RequestHash        string `json:"requestHash,omitempty"`
+}
+
+// UpdateParam is one parameter of an update; the value is always a string (docs/operations.md has the formats).
+type UpdateParam struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// UpdateError is one reason why an update failed.
+type UpdateError struct {
+	Code        string   `json:"code"`
+	Message     string   `json:"message"`
+	ResourceIDs []string `json:"resourceIds,omitempty"`
+}
