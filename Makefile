@@ -1,0 +1,73 @@
+# Everything a person or a machine does with this tree. `make help` prints this file's own comments.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED := 0
+GO ?= go
+
+# What `minato version` and the user agents of Minato's own clients say.
+STAMP := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(STAMP)
+
+# The minors in the tree, the one that create-cluster takes when asked for none, and those that the tests run on: the oldest
+# in EKS support, the default and the newest with EKS dates.
+MINORS := $(sort $(patsubst kube/v%/go.mod,%,$(wildcard kube/v*/go.mod)))
+DEFAULT_MINOR := $(shell awk -F'"' '/"minor"/ {m = $$4} /"default": true/ {print m}' kube/versions.json)
+TEST_MINORS ?= 1.31 $(DEFAULT_MINOR) 1.36
+
+kube_binary = bin/kube/v$(1)/kube
+
+.PHONY: help
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build $(call kube_binary,$(DEFAULT_MINOR)) ## build what is missing, start the server and a cluster "demo"
+	@bin/minato up --cluster demo
+
+.PHONY: test
+test: build $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
+	$(GO) vet ./...
+	$(GO) test -timeout 45m ./...
+
+.PHONY: race
+race: ## the tests of the parts that start no Kubernetes, under the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m . ./edge/... ./service/... ./engine/... ./internal/...
+
+.PHONY: build
+build: ## build bin/minato; the Go build cache decides what is compiled again
+	@$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/minato ./cmd/minato
+
+.PHONY: kube
+kube: ## build one Kubernetes minor: make kube VERSION=1.35
+	@[[ -n "$(VERSION)" ]] || { echo "which minor? make kube VERSION=1.35 (known: $(MINORS))" >&2; exit 2; }
+	@[[ " $(MINORS) " == *" $(VERSION) "* ]] || { echo "no Kubernetes $(VERSION) here (known: $(MINORS))" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(call kube_binary,$(VERSION))
+
+.PHONY: kube-all
+kube-all: $(foreach minor,$(MINORS),$(call kube_binary,$(minor))) ## build every Kubernetes minor
+
+# A minor is built again when its pin or its main changed; the comparison is by file time, so nothing is compiled to find out.
+bin/kube/v%/kube: kube/v%/go.mod kube/v%/go.sum kube/v%/main.go kube/kubegen/build.go
+	@$(GO) run ./kube/kubegen build $*
+
+.PHONY: bench
+bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes: a table, and JSON in bin/bench
+	$(GO) run ./bench
+
+.PHONY: lint
+lint: ## vet with the short list in .golangci.yml, over the main module and the tools
+	@$(GO) build -C tools -o ../bin/tools/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/tools/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## gofmt everything
+	gofmt -l -w $$(git ls-files '*.go')
+
+.PHONY: tidy
+tidy: ## go mod tidy, in the main module and the tools
+	$(GO) mod tidy
+	$(GO) -C tools mod tidy
