@@ -11,8 +11,8 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// Call is what is known of an authenticated request before its body is read. The service's package fills in Action and
-// Resource for the request event.
+// Call is what is known of an authenticated request before its body is read. For the request event, the service's package
+// fills in Action and Resource, and its WriteError fills in ErrorCode and Err.
 type Call struct {
 	RequestID  string
 	Credential iam.Credential
@@ -22,6 +22,10 @@ type Call struct {
 	UserAgent  string
 	Action     string // "eks:CreateCluster"
 	Resource   minato.ARN
+	// Waiter is whether an SDK's waiter polls: the answer may be held back until there is something new to say.
+	Waiter    bool
+	ErrorCode string // the code that the client was answered with; empty for success
+	Err       error  // what lies behind it, for the log only
 }
 
 // API is one AWS service behind the listener.
