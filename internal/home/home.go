@@ -22,14 +22,19 @@ type Dir string
 // Default is $MINATO_HOME, or ~/.minato.
 func Default() (Dir, error) {
 	if h := os.Getenv("MINATO_HOME"); h != "" {
-		abs, err := filepath.Abs(h)
-		return Dir(abs), err
+		return At(h)
 	}
 	h, err := os.UserHomeDir()
 	if err != nil {
 		return "", fmt.Errorf("finding the home folder: %w; set MINATO_HOME", err)
 	}
 	return Dir(filepath.Join(h, ".minato")), nil
+}
+
+// At is the home folder at a path.
+func At(path string) (Dir, error) {
+	abs, err := filepath.Abs(path)
+	return Dir(abs), err
 }
 
 // Path joins names to the home folder.
@@ -51,6 +56,13 @@ func (d Dir) Logs(names ...string) string { return d.Path(append([]string{"logs"
 
 // Processes holds the supervisor's files.
 func (d Dir) Processes() string { return d.Path("processes") }
+
+// ControlSocket is where `minato status`, `minato logs` and `minato down` talk to a running server (0600). It lies in the run
+// folder because a socket's path is limited to about 100 bytes.
+func (d Dir) ControlSocket() string { return d.Run("control.sock") }
+
+// Lock is held by the one server of this home.
+func (d Dir) Lock() string { return d.Path("lock") }
 
 // Credentials is the file with the administrators' access keys, by account (0600).
 func (d Dir) Credentials() string { return d.Path("credentials.json") }
@@ -74,7 +86,9 @@ type Config struct {
 	AdvertiseAddress []string      `json:"advertiseAddress"` // names and addresses that clients may use; the first is in endpoints and issuers
 	Region           minato.Region `json:"region"`
 	Accounts         []string      `json:"accounts"`
-	EtcdPort         int           `json:"etcdPort,omitempty"`
+	EtcdPort         int           `json:"etcdPort,omitempty"` // our own etcd's client port on loopback
+	EtcdEndpoints    []string      `json:"etcdEndpoints"`      // where etcd is: our own, or an external one
+	ExternalEtcd     bool          `json:"externalEtcd,omitempty"`
 	HookPort         int           `json:"hookPort,omitempty"`
 	GatePort         int           `json:"gatePort,omitempty"` // the gate's own health and metrics
 	// ClockOffset is how far --test-clock set the clock ahead (or back).
