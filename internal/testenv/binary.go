@@ -1,0 +1,59 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+)
+
+// binary is the minato under test: $MINATO_BIN, which `make test` sets, or one built for this test process. It finds the
+// Kubernetes minors in the folder "kube" beside it.
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("MINATO_BIN"); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("MINATO_BIN: %w", err)
+		}
+		return path, nil
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", dirPrefix+"bin-")
+	if err != nil {
+		return "", err
+	}
+	builtDir = dir
+	if err := os.Symlink(filepath.Join(root, "bin", "kube"), filepath.Join(dir, "kube")); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "minato")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/minato")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building minato: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// builtDir holds the binary when we built it ourselves; Main removes it.
+var builtDir string
+
+// moduleRoot is the folder of the main module, found upwards from the test's own folder.
+func moduleRoot() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod above %s", start)
+		}
+	}
+}

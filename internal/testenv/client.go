@@ -1,0 +1,158 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Client runs the real clients as one user: with the environment that `minato env` prints and an own, empty home folder.
+type Client struct {
+	env  *Env
+	vars []string
+	dir  string
+}
+
+// Admin is the administrator of the first account.
+func (e *Env) Admin(t testing.TB) *Client {
+	t.Helper()
+	return e.As(t, "")
+}
+
+// As is the administrator of an account; empty is the first.
+func (e *Env) As(t testing.TB, account string) *Client {
+	t.Helper()
+	c := e.anonymous()
+	c.dir = t.TempDir()
+	args := []string{"env", "--home", string(e.Home)}
+	if account != "" {
+		args = append(args, "--account", account)
+	}
+	// Evaluated by a shell, as users do it.
+	script := `vars="$("$0" "$@")"; eval "$vars"; env -0`
+	out := c.run(t, "sh", append([]string{"-euc", script, e.binary}, args...)...).must(t)
+	c.vars = strings.Split(strings.TrimRight(out, "\x00"), "\x00")
+	return c
+}
+
+// With is the same client with more environment variables, NAME=value each; later ones win.
+func (c *Client) With(vars ...string) *Client {
+	with := *c
+	with.vars = append(c.vars[:len(c.vars):len(c.vars)], vars...)
+	return &with
+}
+
+// anonymous is a client without credentials.
+func (e *Env) anonymous() *Client {
+	return &Client{env: e, dir: e.clients, vars: append(minimalEnviron(),
+		"HOME="+e.clients,
+		"AWS_CONFIG_FILE="+filepath.Join(e.clients, "no-config"),
+		"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(e.clients, "no-credentials"),
+		"AWS_EC2_METADATA_DISABLED=true",
+		"AWS_PAGER=",
+	)}
+}
+
+// Result is what a command said.
+type Result struct {
+	Command        string
+	Stdout, Stderr string
+	ExitCode       int
+}
+
+// String is the whole of it, for messages.
+func (r Result) String() string {
+	return fmt.Sprintf("$ %s\n%s%s(exit code %d)", r.Command, r.Stdout, r.Stderr, r.ExitCode)
+}
+
+func (r Result) must(t testing.TB) string {
+	t.Helper()
+	if r.ExitCode != 0 {
+		t.Fatalf("failed: %s", r)
+	}
+	return strings.TrimSpace(r.Stdout)
+}
+
+// AWS runs the AWS CLI; it must succeed. It returns its standard output without the space around it.
+func (c *Client) AWS(t testing.TB, args ...string) string {
+	t.Helper()
+	return c.TryAWS(t, args...).must(t)
+}
+
+// TryAWS is AWS for a command that may fail.
+func (c *Client) TryAWS(t testing.TB, args ...string) Result {
+	t.Helper()
+	return c.run(t, "aws", args...)
+}
+
+// RefusedAWS runs the AWS CLI, which must fail with every one of the texts in its message.
+func (c *Client) RefusedAWS(t testing.TB, texts []string, args ...string) {
+	t.Helper()
+	r := c.TryAWS(t, args...)
+	if r.ExitCode == 0 {
+		t.Fatalf("was not refused: %s", r)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.Stderr, text) {
+			t.Fatalf("refused without saying %q: %s", text, r)
+		}
+	}
+}
+
+// Kubeconfig has the AWS CLI write a kubeconfig for a cluster and returns its path.
+func (c *Client) Kubeconfig(t testing.TB, cluster string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	c.AWS(t, "eks", "update-kubeconfig", "--name", cluster, "--kubeconfig", path)
+	return path
+}
+
+// Kubectl runs kubectl with a kubeconfig; it must succeed. Each run gets a new IAM token from the AWS CLI.
+func (c *Client) Kubectl(t testing.TB, kubeconfig string, args ...string) string {
+	t.Helper()
+	return c.TryKubectl(t, kubeconfig, args...).must(t)
+}
+
+// TryKubectl is Kubectl for a command that may fail.
+func (c *Client) TryKubectl(t testing.TB, kubeconfig string, args ...string) Result {
+	t.Helper()
+	return c.run(t, "kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
+}
+
+// Shell runs a bash script in an empty folder, stopping at the first command that fails; it must succeed.
+func (c *Client) Shell(t testing.TB, script string) string {
+	t.Helper()
+	return c.run(t, "bash", "-euo", "pipefail", "-c", script).must(t)
+}
+
+func (c *Client) run(t testing.TB, name string, args ...string) Result {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("these tests drive the real clients, and %s is not on PATH: %v; `minato doctor` says how to install it", name, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env, cmd.Dir = c.vars, c.dir
+	cmd.WaitDelay = 10 * time.Second // a grandchild may hold the pipes
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	r := Result{Command: filepath.Base(name) + " " + strings.Join(args, " "), Stdout: stdout.String(), Stderr: stderr.String()}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		r.ExitCode = exit.ExitCode()
+	} else if err != nil {
+		t.Fatalf("running %s: %v", name, err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("no end after %s: %s", commandTimeout, r)
+	}
+	return r
+}
