@@ -25,3 +25,8 @@ func ClusterKey(scope minato.Scope, name string) string {
 func Updates(s store.Store) *store.Collection[Update] {
 	return store.NewCollection[Update](s, UpdatesPrefix)
 }
+
+// UpdatesOf is the id prefix of a cluster's updates.
+func UpdatesOf(c *Cluster) string {
+	return store.ID(c.Scope.Account, string(c.Scope.Region), c.ID) + "/"
+}

@@ -26,6 +26,8 @@ type Update struct {
 	Errors    []UpdateError `json:"errors,omitempty"`
 	// Generation is the Spec.Generation that carries this change: the update is done when the control plane observed it.
 	Generation int64 `json:"generation"`
+	// Before is the cluster's spec without this change, to go back to if it fails. It is dropped when the update ends.
+	Before *ClusterSpec `json:"before,omitempty"`
 	// ClientRequestToken makes the call that began it idempotent.
 	ClientRequestToken string `json:"clientRequestToken,omitempty"`
 	RequestHash        string `json:"requestHash,omitempty"`
