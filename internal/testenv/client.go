@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,6 @@ import (
 
 // Client runs the real clients as one user: with the environment that `minato env` prints and an own, empty home folder.
 type Client struct {
-	env  *Env
 	vars []string
 	dir  string
 }
@@ -28,9 +28,8 @@ func (e *Env) Admin(t testing.TB) *Client {
 // As is the administrator of an account; empty is the first.
 func (e *Env) As(t testing.TB, account string) *Client {
 	t.Helper()
-	c := e.anonymous()
-	c.dir = t.TempDir()
-	args := []string{"env", "--home", string(e.Home)}
+	c := e.Anonymous(t)
+	args := []string{"env"}
 	if account != "" {
 		args = append(args, "--account", account)
 	}
@@ -48,12 +47,14 @@ func (c *Client) With(vars ...string) *Client {
 	return &with
 }
 
-// anonymous is a client without credentials.
-func (e *Env) anonymous() *Client {
-	return &Client{env: e, dir: e.clients, vars: append(minimalEnviron(),
-		"HOME="+e.clients,
-		"AWS_CONFIG_FILE="+filepath.Join(e.clients, "no-config"),
-		"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(e.clients, "no-credentials"),
+// Anonymous is a user with an empty home folder, no credentials, and minato on the PATH.
+func (e *Env) Anonymous(t testing.TB) *Client {
+	t.Helper()
+	dir := t.TempDir()
+	return &Client{dir: dir, vars: append(minimalEnviron(),
+		"HOME="+dir,
+		"MINATO_HOME="+string(e.Home),
+		"PATH="+filepath.Dir(e.binary)+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_PAGER=",
 	)}

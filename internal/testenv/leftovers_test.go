@@ -54,9 +54,7 @@ func TestTail(t *testing.T) {
 
 func TestClientCommands(t *testing.T) {
 	t.Parallel()
-	e := &Env{clients: t.TempDir()}
-	c := e.anonymous()
-	c.dir = e.clients
+	c := new(Env).Anonymous(t)
 	if got := c.With("FRUIT=fig", "FRUIT=plum").Shell(t, `echo "$FRUIT"; pwd >&2`); got != "plum" {
 		t.Errorf("got %q, want the later value of the variable", got)
 	}

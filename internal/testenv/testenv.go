@@ -29,11 +29,10 @@ type Env struct {
 	Home   home.Dir
 	Listen string // host:port of the AWS APIs
 
-	binary  string
-	args    []string // of `minato up`
-	dir     string   // everything of this Env, the home included
-	clients string   // the home folder of the user whose clients we run
-	server  *server  // the running `minato up`; nil when down
+	binary string
+	args   []string // of `minato up`
+	dir    string   // everything of this Env, the home included
+	server *server  // the running `minato up`; nil when down
 }
 
 // How long the slowest machine may take. Nothing waits this long when all is well.
@@ -77,9 +76,9 @@ func newEnv(o Options) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Env{Home: home.Dir(filepath.Join(dir, "home")), Listen: listen, binary: binary, dir: dir, clients: filepath.Join(dir, "user")}
+	e := &Env{Home: home.Dir(filepath.Join(dir, "home")), Listen: listen, binary: binary, dir: dir}
 	e.args = append([]string{"up", "--home", string(e.Home), "--listen", listen}, o.Args...)
-	return e, os.Mkdir(e.clients, 0o700)
+	return e, nil
 }
 
 // Up starts `minato up` with flags in addition to the Env's own and waits until it is ready.
@@ -156,13 +155,13 @@ func (e *Env) PID() int { return e.server.pid }
 // Minato runs another `minato` command on this home; it must succeed. It returns its standard output.
 func (e *Env) Minato(t testing.TB, args ...string) string {
 	t.Helper()
-	return e.anonymous().run(t, e.binary, append(args, "--home", string(e.Home))...).must(t)
+	return e.TryMinato(t, args...).must(t)
 }
 
 // TryMinato is Minato for a command that may fail.
 func (e *Env) TryMinato(t testing.TB, args ...string) Result {
 	t.Helper()
-	return e.anonymous().run(t, e.binary, append(args, "--home", string(e.Home))...)
+	return e.Anonymous(t).run(t, e.binary, args...)
 }
 
 // Status is what `minato status -o json` says, as far as tests ask.
