@@ -1,0 +1,54 @@
+// Package etcderr turns the errors of an etcd client into Minato's: what may pass by itself is minato.Unavailable.
+package etcderr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"minato.dev/minato"
+)
+
+// Wrap says what was being done when err came. An etcd that is away, slow, without a leader or full gives an error of kind
+// Unavailable whose message is fit to be shown; a cancellation stays one for errors.Is; all else keeps kind Internal.
+func Wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	cause := fmt.Errorf("%s: %w", doing, err)
+	message := ""
+	switch code := Code(err); {
+	case errors.Is(err, context.Canceled):
+		return cause
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		message = "the state store (etcd) is full and takes no writes until it has been made smaller; see minato status"
+	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
+		message = "the state store (etcd) did not answer in time; try again"
+	case code == codes.Unavailable, code == codes.ResourceExhausted:
+		message = "the state store (etcd) is not available; try again"
+	default:
+		return cause
+	}
+	return &minato.Error{Kind: minato.Unavailable, Message: message, Err: cause}
+}
+
+// Code is the gRPC code of an error that an etcd client answered with.
+func Code(err error) codes.Code {
+	if e, ok := errors.AsType[rpctypes.EtcdError](err); ok {
+		return e.Code()
+	}
+	return status.Code(err)
+}
+
+// Permanent is whether err comes from the request itself, so that asking again cannot help.
+func Permanent(err error) bool {
+	switch Code(err) {
+	case codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.OutOfRange, codes.Unimplemented:
+		return !errors.Is(err, rpctypes.ErrAuthOldRevision)
+	}
+	return false
+}
