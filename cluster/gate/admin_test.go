@@ -56,7 +56,9 @@ func TestMetricsCountByResultAndForgetDeletedClusters(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	w.set(Route{Port: w.port, Backends: []string{backend(t, "a")}, AllowCIDRs: []string{"127.0.0.2/32"}})
-	w.dial("127.0.0.1").dropped()
+	if !w.refused("127.0.0.1") {
+		t.Error("a client outside of the list got in")
+	}
 	c := w.dial("127.0.0.2")
 	c.ask("1")
 	_, body := w.get("/metrics")
