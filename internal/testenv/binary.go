@@ -39,6 +39,25 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// copyBinary puts a copy of minato into a folder where it finds only some of the minors that the original does.
+func copyBinary(binary, dir string, minors []string) (string, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "kube"), 0o755); err != nil {
+		return "", err
+	}
+	for _, minor := range minors {
+		built := filepath.Join(filepath.Dir(binary), "kube", "v"+minor)
+		if err := os.Symlink(built, filepath.Join(dir, "kube", "v"+minor)); err != nil {
+			return "", err
+		}
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "minato")
+	return path, os.WriteFile(path, content, 0o755)
+}
+
 // builtDir holds the binary when we built it ourselves; Main removes it.
 var builtDir string
 

@@ -60,6 +60,16 @@ func (e *Env) Anonymous(t testing.TB) *Client {
 	)}
 }
 
+// Getenv is a variable of the client's environment; empty where there is none.
+func (c *Client) Getenv(name string) (value string) {
+	for _, v := range c.vars {
+		if after, ok := strings.CutPrefix(v, name+"="); ok {
+			value = after
+		}
+	}
+	return value
+}
+
 // Result is what a command said.
 type Result struct {
 	Command        string

@@ -21,7 +21,8 @@ import (
 
 // Options say how a server is started.
 type Options struct {
-	Args []string // further flags of `minato up`, the same at every start
+	Args   []string // further flags of `minato up`, the same at every start
+	Minors []string // the Kubernetes minors that the server finds; none given is all that are built
 }
 
 // Env is one home with its server.
@@ -77,6 +78,11 @@ func newEnv(o Options) (*Env, error) {
 		return nil, err
 	}
 	e := &Env{Home: home.Dir(filepath.Join(dir, "home")), Listen: listen, binary: binary, dir: dir}
+	if len(o.Minors) > 0 {
+		if e.binary, err = copyBinary(binary, filepath.Join(dir, "bin"), o.Minors); err != nil {
+			return nil, err
+		}
+	}
 	e.args = append([]string{"up", "--home", string(e.Home), "--listen", listen}, o.Args...)
 	return e, nil
 }
