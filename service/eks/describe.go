@@ -1,0 +1,96 @@
+package eks
+
+import (
+	"context"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+)
+
+// DescribeCluster reads a cluster.
+func (s *Service) DescribeCluster(ctx context.Context, c Caller, name string) (Cluster, error) {
+	item, err := s.cluster(ctx, c, "eks:DescribeCluster", name)
+	return item.Value, err
+}
+
+// AwaitCluster is DescribeCluster for a client that waits: the answer is held back until the cluster is in a status that
+// lasts, or gone, for as long as hold at most.
+func (s *Service) AwaitCluster(ctx context.Context, c Caller, name string, hold time.Duration) (Cluster, error) {
+	item, err := s.cluster(ctx, c, "eks:DescribeCluster", name)
+	if err != nil {
+		return Cluster{}, err
+	}
+	if !item.Value.Status.Status.Transient() {
+		return item.Value, nil
+	}
+	holding, cancel := context.WithTimeout(ctx, hold)
+	defer cancel()
+	clusters := Clusters(s.Store)
+	for batch := range s.Store.Watch(holding, clusters.Key(item.ID), item.Revision) {
+		if batch.Err != nil {
+			break
+		}
+		for _, e := range batch.Events {
+			if e.Key != clusters.Key(item.ID) { // "prod-2", while we wait for "prod"
+				continue
+			}
+			if e.Deleted {
+				return Cluster{}, s.clusterError(ctx, name, store.ErrNotFound)
+			}
+			if item, err = clusters.Decode(e.Entry); err != nil {
+				return Cluster{}, s.clusterError(ctx, name, err)
+			}
+		}
+		if !item.Value.Status.Status.Transient() {
+			break
+		}
+	}
+	return item.Value, nil
+}
+
+// ClusterList is one page of the names of clusters.
+type ClusterList struct {
+	Names     []string
+	NextToken string
+}
+
+// ListClusters lists an account's clusters in this region, by name. include may hold "all", which on AWS adds clusters
+// that are registered from elsewhere; here there are none.
+func (s *Service) ListClusters(ctx context.Context, c Caller, page PageRequest, include []string) (ClusterList, error) {
+	if err := s.authorize(ctx, c, "eks:ListClusters", minato.ARN{}); err != nil {
+		return ClusterList{}, err
+	}
+	for _, word := range include {
+		if word != "all" {
+			return ClusterList{}, minato.Errorf(minato.Invalid, "include %q is not valid: only \"all\" is", shorten(word))
+		}
+	}
+	limit, err := page.limit()
+	if err != nil {
+		return ClusterList{}, err
+	}
+	after, err := page.after("clusters")
+	if err != nil {
+		return ClusterList{}, err
+	}
+	if after != "" {
+		after = ClusterKey(c.Scope, after)
+	}
+	found, err := Clusters(s.Store).List(ctx, store.ID(c.Scope.Account, string(c.Scope.Region))+"/", after, limit)
+	if err != nil {
+		return ClusterList{}, minato.Errorf(minato.Internal, "listing clusters: %w", err)
+	}
+	for _, corrupt := range found.Corrupt {
+		s.logCorrupt(ctx, corrupt)
+	}
+	list := ClusterList{Names: []string{}}
+	for _, item := range found.Items {
+		list.Names = append(list.Names, item.Value.Name)
+	}
+	if found.Next != "" {
+		parts := store.Parts(found.Next)
+		list.NextToken = nextToken("clusters", parts[len(parts)-1])
+	}
+	return list, nil
+}

@@ -1,0 +1,136 @@
+package eks
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/iam"
+)
+
+// Service is the operations of the EKS API on the records. All fields but AllowUnsupported are needed.
+type Service struct {
+	Store     store.Store
+	Now       func() time.Time
+	Authorize iam.Authorize
+	// CheckRole is whether a role exists (else an Error of kind NotFound) and its trust policy lets an AWS service principal
+	// assume it (else of kind Denied).
+	CheckRole func(ctx context.Context, role minato.ARN, servicePrincipal string) error
+	Network   Network
+	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
+	BuiltMinors func() []string
+	// AllowUnsupported offers built minors that are past their support, or have none.
+	AllowUnsupported bool
+	Log              *slog.Logger
+}
+
+// Caller is who asks, and from where.
+type Caller struct {
+	Credential iam.Credential
+	Scope      minato.Scope
+	// Context are the condition keys that the request brings, in lower case: "aws:sourceip".
+	Context conditions
+}
+
+// servicePrincipal is who assumes a cluster's role.
+const servicePrincipal = "eks.amazonaws.com"
+
+// clusterARN is the ARN that a name stands for, whether there is such a cluster or not.
+func clusterARN(scope minato.Scope, name string) minato.ARN {
+	return (&Cluster{Scope: scope, Name: name}).ARN()
+}
+
+// conditions are condition keys of a request, in lower case, with their values.
+type conditions = map[string][]string
+
+// authorize asks whether the caller may do action on resource, under the conditions of the caller's request and some more.
+func (s *Service) authorize(ctx context.Context, c Caller, action string, resource minato.ARN, more ...conditions) error {
+	keys := conditions{}
+	maps.Copy(keys, c.Context)
+	for _, m := range more {
+		maps.Copy(keys, m)
+	}
+	return s.Authorize(ctx, iam.Access{Credential: c.Credential, Action: action, Resource: resource, Context: keys})
+}
+
+// requestTags are the conditions that tags in a request set.
+func requestTags(tags minato.Tags) conditions {
+	keys := conditions{}
+	for k, v := range tags {
+		keys["aws:requesttag/"+strings.ToLower(k)] = []string{v}
+	}
+	if len(tags) > 0 {
+		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
+	}
+	return keys
+}
+
+// resourceTags are the conditions that the tags of a resource set.
+func resourceTags(tags minato.Tags) conditions {
+	keys := conditions{}
+	for k, v := range tags {
+		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
+	}
+	return keys
+}
+
+// cluster reads a cluster's record for an action and authorizes it. Who may not do the action learns nothing about whether
+// the cluster exists.
+func (s *Service) cluster(ctx context.Context, c Caller, action, name string, more ...conditions) (store.Item[Cluster], error) {
+	item, readErr := Clusters(s.Store).Get(ctx, ClusterKey(c.Scope, name))
+	more = append(more, resourceTags(item.Value.Tags))
+	if err := s.authorize(ctx, c, action, clusterARN(c.Scope, name), more...); err != nil {
+		return store.Item[Cluster]{}, err
+	}
+	return item, s.clusterError(ctx, name, readErr)
+}
+
+// errUnchanged ends a modify that has nothing to write.
+var errUnchanged = errors.New("nothing to change")
+
+// modify reads a cluster for an action, lets change work on it and give ops that go along, and writes all of it, from the
+// start again whenever somebody else wrote in between. It answers the cluster as it then is.
+func (s *Service) modify(ctx context.Context, c Caller, action, name string, change func(*Cluster) ([]store.Op, error), more ...conditions) (Cluster, error) {
+	for {
+		item, err := s.cluster(ctx, c, action, name, more...)
+		if err != nil {
+			return Cluster{}, err
+		}
+		ops, err := change(&item.Value)
+		if errors.Is(err, errUnchanged) {
+			return item.Value, nil
+		}
+		if err != nil {
+			return Cluster{}, err
+		}
+		_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).UpdateOp(item))...)
+		if errors.Is(err, store.ErrConflict) && ctx.Err() == nil {
+			continue
+		}
+		return item.Value, s.clusterError(ctx, name, err)
+	}
+}
+
+// clusterError says what went wrong when the record of a cluster was read or written.
+func (s *Service) clusterError(ctx context.Context, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return minato.Errorf(minato.NotFound, "No cluster found for name: %s.", name).With("clusterName", name)
+	}
+	if corrupt, ok := errors.AsType[*store.CorruptError](err); ok {
+		s.logCorrupt(ctx, corrupt)
+	}
+	return minato.Errorf(minato.Internal, "reading or writing the record of cluster %s failed: %w", name, err).With("clusterName", name)
+}
+
+func (s *Service) logCorrupt(ctx context.Context, corrupt *store.CorruptError) {
+	s.Log.ErrorContext(ctx, "a record is corrupt; it is left as it is", "key", corrupt.Key, "error", corrupt.Err)
+}
