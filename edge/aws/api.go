@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"minato.dev/minato"
+	"minato.dev/minato/internal/sigv4"
 	"minato.dev/minato/service/iam"
 )
 
@@ -26,6 +27,8 @@ type Call struct {
 	Waiter    bool
 	ErrorCode string // the code that the client was answered with; empty for success
 	Err       error  // what lies behind it, for the log only
+
+	signed *sigv4.Signed // what the request says of its signature, before that is verified
 }
 
 // API is one AWS service behind the listener.

@@ -2,9 +2,9 @@ package aws
 
 import (
 	"errors"
-	"net/http"
 
 	"minato.dev/minato"
+	"minato.dev/minato/internal/sigv4"
 )
 
 // Protocol is one of the ways in which AWS services spell the errors that they have in common.
@@ -20,48 +20,45 @@ const (
 // Reasons of the errors that the listener answers itself, before a service sees the request. FailureCode spells them as a
 // protocol does.
 const (
-	MissingToken        = "MissingAuthenticationToken" // the request is not signed
-	IncompleteSignature = "IncompleteSignature"        // it is, in a way that cannot be understood
-	SignatureMismatch   = "SignatureDoesNotMatch"      // the signature is wrong, too old, or for somewhere else
-	RequestExpired      = "RequestExpired"             // a presigned request came too late
-	UnknownKey          = "InvalidClientTokenId"       // no such access key
-	InvalidToken        = "InvalidToken"               // the session token is not one of ours, or another key's
-	ExpiredToken        = "ExpiredToken"               // the session is over
-	TooLarge            = "RequestEntityTooLarge"      // the body is over the bound
-	Throttling          = "Throttling"                 // too many requests by this principal
+	MissingToken        = sigv4.Missing           // the request is not signed
+	IncompleteSignature = sigv4.Incomplete        // it is, in a way that cannot be understood
+	SignatureMismatch   = sigv4.Mismatch          // the signature is wrong, too old, or for somewhere else
+	RequestExpired      = sigv4.Expired           // a presigned request came too late
+	UnknownKey          = "InvalidClientTokenId"  // no such access key
+	InvalidToken        = "InvalidToken"          // the session token is not one of ours, or another key's
+	ExpiredToken        = "ExpiredToken"          // the session is over
+	TooLarge            = "RequestEntityTooLarge" // the body is over the bound
+	Throttling          = "Throttling"            // too many requests by this principal
+	UnknownService      = "UnknownService"        // no service here signs by that name
 )
 
-type failure struct {
+type code struct {
+	name   string
 	status int
-	codes  [3]string // by Protocol
 }
 
-// failures is how AWS answers. EC2 spells authentication its own way (EC2 API reference, "Error codes for the Amazon EC2 API").
-var failures = map[string]failure{
-	MissingToken:        {403, [3]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken", "AuthFailure"}},
-	IncompleteSignature: {403, [3]string{"IncompleteSignatureException", "IncompleteSignature", "AuthFailure"}},
-	SignatureMismatch:   {403, [3]string{"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"}},
-	RequestExpired:      {403, [3]string{"RequestExpired", "RequestExpired", "RequestExpired"}},
-	UnknownKey:          {403, [3]string{"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}},
-	InvalidToken:        {403, [3]string{"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}},
-	ExpiredToken:        {403, [3]string{"ExpiredTokenException", "ExpiredToken", "RequestExpired"}},
-	TooLarge:            {413, [3]string{"RequestEntityTooLargeException", "RequestEntityTooLarge", "RequestEntityTooLarge"}},
-	Throttling:          {429, [3]string{"ThrottlingException", "Throttling", "RequestLimitExceeded"}},
+// failures is how AWS answers, by reason and protocol. Sources: "Common errors" in the API references of EKS (JSON) and IAM
+// (Query), "Error codes for the Amazon EC2 API" (EC2Query).
+var failures = map[string][3]code{
+	MissingToken:        {{"MissingAuthenticationTokenException", 403}, {"MissingAuthenticationToken", 403}, {"AuthFailure", 401}},
+	IncompleteSignature: {{"IncompleteSignatureException", 403}, {"IncompleteSignature", 400}, {"AuthFailure", 401}},
+	SignatureMismatch:   {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"AuthFailure", 401}},
+	RequestExpired:      {{"RequestExpired", 403}, {"RequestExpired", 400}, {"RequestExpired", 400}},
+	UnknownKey:          {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}},
+	InvalidToken:        {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}},
+	ExpiredToken:        {{"ExpiredTokenException", 403}, {"ExpiredToken", 403}, {"RequestExpired", 400}},
+	TooLarge:            {{"RequestEntityTooLargeException", 413}, {"RequestEntityTooLarge", 413}, {"RequestEntityTooLarge", 413}},
+	Throttling:          {{"ThrottlingException", 429}, {"Throttling", 400}, {"RequestLimitExceeded", 503}},
+	UnknownService:      {{"UnknownServiceException", 400}, {"UnknownService", 400}, {"UnknownService", 400}},
 }
 
 // FailureCode is the code and the HTTP status of an error that the listener made; ok is false for any other error. A
 // service's WriteError asks here first.
-func FailureCode(err error, p Protocol) (code string, status int, ok bool) {
-	e, isOurs := errors.AsType[*minato.Error](err)
-	if !isOurs {
-		return "", 0, false
-	}
-	f, ok := failures[e.Reason]
+func FailureCode(err error, p Protocol) (name string, status int, ok bool) {
+	e, ok := errors.AsType[*minato.Error](err)
 	if !ok {
 		return "", 0, false
 	}
-	if p == EC2Query && f.codes[p] == "AuthFailure" {
-		return f.codes[p], http.StatusUnauthorized, true
-	}
-	return f.codes[p], f.status, true
+	byProtocol, ok := failures[e.Reason]
+	return byProtocol[p].name, byProtocol[p].status, ok
 }

@@ -219,7 +219,7 @@ func TestErrors(t *testing.T) {
 			`<Message>` + internal + `</Message></Error></Errors><RequestID>rid</RequestID></Response>`},
 		"reason": {query.EC2Query, "", minato.Errorf(minato.NotFound, "m").Because("InvalidVpcID.NotFound"), 404, header +
 			`<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>m</Message></Error></Errors><RequestID>rid</RequestID></Response>`},
-		"throttled": {query.EC2Query, "", minato.Errorf(minato.Throttled, "slow down").Because(aws.Throttling), 429, header +
+		"throttled": {query.EC2Query, "", minato.Errorf(minato.Throttled, "slow down").Because(aws.Throttling), 503, header +
 			`<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow down</Message></Error></Errors><RequestID>rid</RequestID></Response>`},
 	} {
 		t.Run(name, func(t *testing.T) {

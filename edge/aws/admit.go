@@ -1,0 +1,84 @@
+package aws
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/internal/sigv4"
+)
+
+// MaxBody is the largest body of a request, in bytes. The largest that AWS itself takes from a control-plane call is about
+// half of it.
+const MaxBody = 1 << 20
+
+// route finds the API that a request is signed for.
+func (l *Listener) route(r *http.Request, call *Call) (API, error) {
+	signed, err := sigv4.Parse(r, sigv4.Rules{})
+	if err != nil {
+		return nil, err
+	}
+	call.signed = signed
+	call.Service = signed.Scope.Service
+	api, ok := l.apis[call.Service]
+	if !ok {
+		served := strings.Join(slices.Sorted(maps.Keys(l.apis)), ", ")
+		return nil, minato.Errorf(minato.Unsupported, "Minato does not serve %q, which the credential scope names; it serves %s",
+			call.Service, served).Because(UnknownService)
+	}
+	if region := signed.Scope.Region; region != string(l.cfg.Region) && !isGlobal(call.Service, region) {
+		return api, minato.Errorf(minato.Unauthenticated, "Credential should be scoped to a valid region, not '%s': this endpoint is in %s. ",
+			region, l.cfg.Region).Because(SignatureMismatch)
+	}
+	return api, nil
+}
+
+// isGlobal is whether clients sign requests for a service with this region wherever they are: IAM is one for all regions,
+// and STS has its global endpoint beside the regional ones.
+func isGlobal(service, region string) bool {
+	return region == "us-east-1" && (service == "iam" || service == "sts")
+}
+
+// admit buffers the body, verifies the signature and holds the principal to its rate. From here on the call has a
+// credential.
+func (l *Listener) admit(w http.ResponseWriter, r *http.Request, call *Call) error {
+	signed := call.signed
+	credential, err := l.cfg.Credentials(r.Context(), signed.AccessKeyID, signed.SessionToken)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := signed.Verify(credential.Secret, body, time.Now()); err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	call.Credential = credential
+	call.Scope = minato.Scope{Account: credential.Principal.Account, Region: l.cfg.Region}
+	return l.throttle.take(credential.Principal)
+}
+
+// readBody reads a body that is no larger than it may be. One that says to be larger is not read at all.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := minato.Errorf(minato.Invalid, "the body is larger than %d bytes", MaxBody).Because(TooLarge)
+	if r.ContentLength > MaxBody {
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, minato.Errorf(minato.Invalid, "the body ends before its length or did not come in time: %w", err)
+	}
+	return body, nil
+}

@@ -1,0 +1,73 @@
+package aws
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// maxLoggedAgent bounds what a client can write into the log by its user agent.
+const maxLoggedAgent = 256
+
+// logRequest writes the one event of a request: never a body, a key or a token.
+func (l *Listener) logRequest(r *http.Request, call *Call, status int, took time.Duration) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError || status == broken {
+		level = slog.LevelError
+	}
+	agent := call.UserAgent
+	if len(agent) > maxLoggedAgent {
+		agent = agent[:maxLoggedAgent]
+	}
+	attrs := []slog.Attr{
+		slog.String("request", call.RequestID),
+		slog.String("principal", call.Credential.Principal.ARN.String()),
+		slog.String("service", call.Service),
+		slog.String("action", call.Action),
+		slog.String("resource", call.Resource.String()),
+		slog.Int("status", status),
+		slog.Duration("took", took),
+		slog.String("from", call.SourceIP),
+		slog.String("agent", agent),
+	}
+	if call.Err != nil {
+		attrs = append(attrs, slog.String("code", call.ErrorCode), slog.String("error", call.Err.Error()))
+	}
+	l.cfg.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minato_api_requests_total",
+			Help: "Requests to the AWS APIs by service, action, HTTP status and error code (empty for success).",
+		}, []string{"service", "action", "status", "code"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "minato_api_request_duration_seconds",
+			Help:    "Time to answer a request, without those of waiters, which may be held back.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}, []string{"service", "action"}),
+	}
+	r.MustRegister(m.requests, m.latency)
+	return m
+}
+
+// observe counts a request. Only what was found in a table becomes a label, so that a client cannot make up new ones.
+func (m *metrics) observe(call *Call, status int, took time.Duration) {
+	service, action := call.Service, call.Action
+	if call.Credential.AccessKeyID == "" { // the service is what somebody unknown says
+		service = ""
+	}
+	m.requests.WithLabelValues(service, action, strconv.Itoa(status), call.ErrorCode).Inc()
+	if !call.Waiter {
+		m.latency.WithLabelValues(service, action).Observe(took.Seconds())
+	}
+}

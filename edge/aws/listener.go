@@ -1,0 +1,181 @@
+package aws
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/iam"
+)
+
+// Config is what a Listener is made of.
+type Config struct {
+	Region      minato.Region
+	Credentials iam.Credentials
+	APIs        []API
+	// Ready answers /readyz: nil when requests can be served.
+	Ready    func(context.Context) error
+	Registry *prometheus.Registry // takes the listener's metrics; /metrics shows everything in it
+	Log      *slog.Logger
+
+	// Limit and Burst bound the requests of one principal: so many a second, so many at once. Zero is DefaultLimit and
+	// DefaultBurst.
+	Limit rate.Limit
+	Burst int
+}
+
+// Bounds of what one principal may ask, well above those of AWS, so that only a loop gone wild meets them.
+const (
+	DefaultLimit rate.Limit = 200
+	DefaultBurst            = 400
+)
+
+// Listener is the http.Handler of every AWS API, of the health and metrics paths, and of what Handle adds.
+type Listener struct {
+	cfg      Config
+	apis     map[string]API // by signing name
+	open     *http.ServeMux
+	throttle *throttle
+	metrics  *metrics
+}
+
+// New makes a Listener.
+func New(cfg Config) *Listener {
+	if cfg.Limit == 0 {
+		cfg.Limit = DefaultLimit
+	}
+	if cfg.Burst == 0 {
+		cfg.Burst = DefaultBurst
+	}
+	l := &Listener{
+		cfg: cfg, apis: map[string]API{}, open: http.NewServeMux(),
+		throttle: newThrottle(cfg.Limit, cfg.Burst), metrics: newMetrics(cfg.Registry),
+	}
+	for _, api := range cfg.APIs {
+		l.apis[api.SigningName()] = api
+	}
+	l.handleHealth()
+	return l
+}
+
+// Handle serves a pattern of http.ServeMux without authentication, in place of any API. Call it before serving.
+func (l *Listener) Handle(pattern string, h http.Handler) { l.open.Handle(pattern, h) }
+
+// ServeHTTP serves an open path, or authenticates a request, hands it to its service's API, and tells of it.
+func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := l.open.Handler(r); pattern != "" {
+		l.open.ServeHTTP(w, r)
+		return
+	}
+	start := time.Now()
+	call := &Call{RequestID: newRequestID(), SourceIP: remoteHost(r), UserAgent: r.UserAgent(), Waiter: isWaiter(r.UserAgent())}
+	ctx, cancel := context.WithTimeout(WithCall(r.Context(), call), requestTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	rec := &recorder{ResponseWriter: w}
+	rec.Header().Set("X-Amzn-Requestid", call.RequestID)
+	l.answer(rec, r, call)
+	took := time.Since(start)
+	l.metrics.observe(call, rec.status, took)
+	l.logRequest(r, call, rec.status, took)
+	if rec.status == broken {
+		panic(http.ErrAbortHandler) // closes the connection, so that half an answer is not taken for a whole one
+	}
+}
+
+// answer writes the one response of a request, also when its service panics.
+func (l *Listener) answer(w *recorder, r *http.Request, call *Call) {
+	var api API
+	writeError := func(err error) {
+		if api == nil {
+			writeUnrouted(w, r, call, err)
+		} else {
+			api.WriteError(w, r, err)
+		}
+	}
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		if w.status != 0 { // too late for another answer
+			call.Err, w.status = err, broken
+			return
+		}
+		writeError(err)
+	}()
+	api, err := l.route(r, call)
+	if err == nil {
+		err = l.admit(w, r, call)
+	}
+	if err != nil {
+		writeError(err)
+		return
+	}
+	api.ServeHTTP(w, r)
+}
+
+// recorder notes the status of a response.
+type recorder struct {
+	http.ResponseWriter
+	status int // 0 until the header is written
+}
+
+// broken as a status is an answer that its service panicked in the middle of.
+const broken = -1
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// newRequestID is a random UUID.
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// isWaiter is whether a user agent says that an SDK's waiter is polling: AWS SDKs list the features that a request uses as
+// letters in a word such as "m/D,b,N,B", where B is the waiter.
+func isWaiter(userAgent string) bool {
+	for word := range strings.FieldsSeq(userAgent) {
+		if features, ok := strings.CutPrefix(word, "m/"); ok && slices.Contains(strings.Split(features, ","), "B") {
+			return true
+		}
+	}
+	return false
+}

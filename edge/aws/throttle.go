@@ -1,0 +1,53 @@
+package aws
+
+import (
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"minato.dev/minato"
+)
+
+// throttle holds each principal to a rate, with a token bucket for each.
+type throttle struct {
+	limit rate.Limit
+	burst int
+
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
+}
+
+// maxBuckets is how many buckets are kept before the full ones, which say nothing, are thrown away.
+const maxBuckets = 4096
+
+func newThrottle(limit rate.Limit, burst int) *throttle {
+	return &throttle{limit: limit, burst: burst, buckets: map[string]*rate.Limiter{}}
+}
+
+// take uses one of the principal's requests up. All sessions of a role share theirs.
+func (t *throttle) take(p minato.Principal) error {
+	if !t.bucket(p.Account + "/" + p.UniqueID()).Allow() {
+		return minato.Errorf(minato.Throttled, "Rate exceeded: %s may make %g requests a second", p.IAMARN(), float64(t.limit)).
+			Because(Throttling)
+	}
+	return nil
+}
+
+func (t *throttle) bucket(id string) *rate.Limiter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, ok := t.buckets[id]
+	if ok {
+		return b
+	}
+	if len(t.buckets) >= maxBuckets {
+		for id, b := range t.buckets {
+			if b.Tokens() >= float64(t.burst) {
+				delete(t.buckets, id)
+			}
+		}
+	}
+	b = rate.NewLimiter(t.limit, t.burst)
+	t.buckets[id] = b
+	return b
+}
