@@ -1,0 +1,43 @@
+package access
+
+import (
+	"minato.dev/minato"
+	"minato.dev/minato/service/eks"
+)
+
+// Mapping is who a principal is on a cluster.
+type Mapping struct {
+	Username string
+	Groups   []string
+}
+
+// Mapper says who a principal is on a cluster, and whether it knows at all. It must answer from memory.
+type Mapper func(cluster *eks.Cluster, p minato.Principal) (Mapping, bool)
+
+const (
+	// mastersGroup may do everything: kube-apiserver does not ask further.
+	mastersGroup = "system:masters"
+	// hiddenAdmin is the username that EKS gives the creator of a cluster that has no access entries.
+	hiddenAdmin = "kubernetes-admin"
+
+	modeConfigMap = "CONFIG_MAP"
+)
+
+// CreatorAdmin makes the principal that created a cluster its administrator. In the mode CONFIG_MAP that is always so, and
+// cannot be seen or undone; in the others it is for bootstrapClusterCreatorAdminPermissions to say.
+//
+// A creator that was a role is matched by the role, whatever the session; and always by the unique id too: a user or role
+// that was deleted and made again under the same name is somebody else.
+func CreatorAdmin(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
+	creator := cluster.Creator
+	if p.Account != creator.Account || p.UniqueID() != creator.UniqueID() || p.IAMARN() != creator.IAMARN() {
+		return Mapping{}, false
+	}
+	switch {
+	case cluster.Spec.AuthenticationMode == modeConfigMap:
+		return Mapping{Username: hiddenAdmin, Groups: []string{mastersGroup}}, true
+	case cluster.Spec.BootstrapCreatorAdmin:
+		return Mapping{Username: StandardUsername(p), Groups: []string{mastersGroup}}, true
+	}
+	return Mapping{}, false
+}

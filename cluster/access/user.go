@@ -1,0 +1,45 @@
+package access
+
+import (
+	"strings"
+
+	"minato.dev/minato"
+)
+
+// User is who a token stands for on a cluster, as kube-apiserver is told. kube-apiserver itself adds the group
+// system:authenticated.
+type User struct {
+	Username string
+	UID      string
+	Groups   []string
+	Extra    map[string][]string
+}
+
+// newUser describes a mapped principal as EKS does: the uid names the account and the unique id, the extra fields name the
+// principal in every form that policies, audit logs and admission rules on EKS go by.
+func newUser(m Mapping, p minato.Principal) User {
+	id := []string{p.UniqueID()}
+	return User{
+		Username: m.Username,
+		UID:      "aws-iam-authenticator:" + p.Account + ":" + p.UniqueID(),
+		Groups:   m.Groups,
+		Extra: map[string][]string{
+			"accessKeyId":  {p.AccessKeyID},
+			"arn":          {p.ARN.String()},
+			"canonicalArn": {p.CanonicalARN().String()},
+			"principalId":  id,
+			"sessionName":  {p.SessionName},
+			"sigs.k8s.io/aws-iam-authenticator/principalId": id,
+		},
+	}
+}
+
+// StandardUsername is the username that EKS gives a principal for which nobody chose one: the ARN of a user or root; for a
+// role session the role without its path and the session's name, in which @ becomes - ("AWS EKS User Guide", access entries).
+func StandardUsername(p minato.Principal) string {
+	if p.Type != minato.AssumedRole {
+		return p.ARN.String()
+	}
+	session := strings.ReplaceAll(p.SessionName, "@", "-")
+	return minato.NewARN("sts", "", p.Account, "assumed-role/"+p.RoleARN.ResourceName()+"/"+session).String()
+}
