@@ -8,6 +8,10 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -37,8 +41,30 @@ type Spec struct {
 	Group string `json:"group,omitempty"`
 
 	// Ready asks whether the process serves; nil is ready as soon as it runs. It is called again and again, each time with
-	// a context that ends after a second, until it returns nil, and is not part of the Spec's identity.
+	// a context that ends after a second: every 100 ms until it returns nil, every 10 s from then on. It is not part of the
+	// Spec's identity.
 	Ready func(ctx context.Context) error `json:"-"`
+}
+
+// validate says what is wrong with a spec before anything is done with it.
+func (s Spec) validate() error {
+	switch {
+	case s.Name == "" || len(escapeName(s.Name)) > maxNameBytes:
+		return fmt.Errorf("process name %q is empty, or longer than %d bytes as a file name", s.Name, maxNameBytes)
+	case !filepath.IsAbs(s.Path) || !filepath.IsAbs(s.Log) || s.Dir != "" && !filepath.IsAbs(s.Dir):
+		return fmt.Errorf("process %s: path %q, dir %q and log %q must be absolute", s.Name, s.Path, s.Dir, s.Log)
+	case len(s.Args) == 0:
+		return fmt.Errorf("process %s has no args; the first is the program's name", s.Name)
+	case s.UID != 0 && os.Geteuid() != 0:
+		return fmt.Errorf("process %s is to run as uid %d, which needs root", s.Name, s.UID)
+	}
+	return nil
+}
+
+// clone shares nothing with s that could change.
+func (s Spec) clone() Spec {
+	s.Args, s.Env, s.Streams = slices.Clone(s.Args), slices.Clone(s.Env), slices.Clone(s.Streams)
+	return s
 }
 
 // State is where a process stands.
@@ -46,7 +72,7 @@ type State string
 
 // The states of a process.
 const (
-	Starting State = "starting" // runs, not ready yet
+	Starting State = "starting" // runs, not ready yet or not ready any more
 	Running  State = "running"  // ready
 	Backoff  State = "backoff"  // ended by itself, to be started again
 	Stopping State = "stopping"
