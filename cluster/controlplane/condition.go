@@ -1,0 +1,50 @@
+package controlplane
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"minato.dev/minato/service/eks"
+)
+
+// report notes on the cluster how a step went. It logs, and moves the condition's time, only when the answer has changed.
+func (p *pass) report(ctx context.Context, log *slog.Logger, step string, err error, now time.Time) {
+	next := eks.Condition{Type: step, OK: err == nil, Since: now}
+	if err != nil {
+		pr := asProblem(err)
+		next.Reason, next.Message = pr.reason, pr.message
+	}
+	conditions := &p.cluster.Status.Conditions
+	i := slices.IndexFunc(*conditions, func(c eks.Condition) bool { return c.Type == step })
+	if i >= 0 {
+		next.Since = (*conditions)[i].Since
+		if (*conditions)[i] == next {
+			return
+		}
+		next.Since = now
+		(*conditions)[i] = next
+	} else {
+		*conditions = append(*conditions, next)
+	}
+	if err != nil {
+		log.WarnContext(ctx, "control plane step failed", "step", step, "reason", next.Reason, "error", err)
+	} else if i >= 0 {
+		log.InfoContext(ctx, "control plane step is good again", "step", step)
+	}
+}
+
+// health sets the issues that the owner sees. A step that failed without a code leaves them as they are: it says nothing
+// about whether they have gone.
+func (p *pass) health(err error) {
+	if err == nil {
+		p.cluster.Status.Health = nil
+		return
+	}
+	pr := asProblem(err)
+	if pr.code == "" {
+		return
+	}
+	p.cluster.Status.Health = []eks.HealthIssue{{Code: pr.code, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}}
+}

@@ -1,0 +1,92 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/engine/store"
+)
+
+// routeStep keeps the cluster's route at the gate.
+type routeStep struct {
+	store   store.Store
+	applied func(ctx context.Context, rev store.Revision) error
+	state   func(ctx context.Context, clusterID string) (gate.RouteState, error)
+}
+
+// begin writes the route where there is none, so that the gate is listening by the time that kube-apiserver is, and keeps its
+// list of who may connect. While a next generation is on its way, connections go where they went.
+func (s routeStep) begin(ctx context.Context, p *pass) error {
+	backends := backendsOf(p.plane.Value.Active)
+	if p.plane.Value.Next != nil {
+		if item, err := gate.Routes(s.store).Get(ctx, p.cluster.ID); err == nil {
+			backends = item.Value.Backends
+		}
+	}
+	return s.set(ctx, p, backends)
+}
+
+// set makes the route what the records say, with these backends.
+func (s routeStep) set(ctx context.Context, p *pass, backends []string) error {
+	want := gate.Route{
+		ClusterID:  p.cluster.ID,
+		Port:       p.plane.Value.Port,
+		Backends:   backends,
+		AllowCIDRs: p.cluster.Spec.PublicAccessCIDRs,
+	}
+	routes := gate.Routes(s.store)
+	item, err := routes.Get(ctx, p.cluster.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		item, err = routes.Create(ctx, p.cluster.ID, want)
+	case isCorrupt(err):
+		// It follows from our own record: write it anew.
+		item, err = routes.Put(ctx, store.Item[gate.Route]{ID: p.cluster.ID, Value: want, Revision: store.AnyRevision})
+	case err == nil && !sameRoute(item.Value, want):
+		item.Value = want
+		item, err = routes.Put(ctx, item)
+	}
+	if err != nil {
+		return fmt.Errorf("writing route: %w", err)
+	}
+	p.routed = item.Revision
+	return nil
+}
+
+func backendsOf(g Generation) []string { return []string{loopback(g.Ports.APIServer)} }
+
+// obeyed waits until the gate follows the route, and tells what came of it.
+func (s routeStep) obeyed(ctx context.Context, p *pass) (gate.RouteState, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	if err := s.applied(ctx, p.routed); err != nil {
+		return gate.RouteState{}, fmt.Errorf("waiting for the gate: %w", err)
+	}
+	return s.state(ctx, p.cluster.ID)
+}
+
+func sameRoute(a, b gate.Route) bool {
+	return a.Port == b.Port && slices.Equal(a.Backends, b.Backends) && slices.Equal(a.AllowCIDRs, b.AllowCIDRs)
+}
+
+// removeRouteStep takes the route away and waits until the gate has closed the port.
+type removeRouteStep struct {
+	store   store.Store
+	applied func(ctx context.Context, rev store.Revision) error
+}
+
+func (s removeRouteStep) do(ctx context.Context, p *pass) error {
+	rev, err := s.store.Commit(ctx, store.Delete(gate.Routes(s.store).Key(p.cluster.ID), store.AnyRevision))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing route: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	return s.applied(ctx, rev)
+}
