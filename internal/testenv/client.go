@@ -35,7 +35,7 @@ func (e *Env) As(t testing.TB, account string) *Client {
 	}
 	// Evaluated by a shell, as users do it.
 	script := `vars="$("$0" "$@")"; eval "$vars"; env -0`
-	out := c.run(t, "sh", append([]string{"-euc", script, e.binary}, args...)...).must(t)
+	out := c.Run(t, "sh", append([]string{"-euc", script, e.binary}, args...)...).must(t)
 	c.vars = strings.Split(strings.TrimRight(out, "\x00"), "\x00")
 	return c
 }
@@ -99,7 +99,7 @@ func (c *Client) AWS(t testing.TB, args ...string) string {
 // TryAWS is AWS for a command that may fail.
 func (c *Client) TryAWS(t testing.TB, args ...string) Result {
 	t.Helper()
-	return c.run(t, "aws", args...)
+	return c.Run(t, "aws", args...)
 }
 
 // RefusedAWS runs the AWS CLI, which must fail with every one of the texts in its message.
@@ -133,16 +133,17 @@ func (c *Client) Kubectl(t testing.TB, kubeconfig string, args ...string) string
 // TryKubectl is Kubectl for a command that may fail.
 func (c *Client) TryKubectl(t testing.TB, kubeconfig string, args ...string) Result {
 	t.Helper()
-	return c.run(t, "kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	return c.Run(t, "kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
 }
 
 // Shell runs a bash script in an empty folder, stopping at the first command that fails; it must succeed.
 func (c *Client) Shell(t testing.TB, script string) string {
 	t.Helper()
-	return c.run(t, "bash", "-euo", "pipefail", "-c", script).must(t)
+	return c.Run(t, "bash", "-euo", "pipefail", "-c", script).must(t)
 }
 
-func (c *Client) run(t testing.TB, name string, args ...string) Result {
+// Run runs any program with the client's environment.
+func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // dirPrefix begins the name of every folder of ours; the pid of the test process follows.
@@ -22,12 +24,10 @@ const dirPrefix = "minato-test-"
 
 // close stops and purges the server and tells what was left behind, which it then removes.
 func (e *Env) close() (problems []error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	down := exec.CommandContext(ctx, e.binary, "down", "--purge", "--home", string(e.Home))
-	down.Env = minimalEnviron()
-	if out, err := down.CombinedOutput(); err != nil {
-		problems = append(problems, fmt.Errorf("minato down --purge: %w\n%s", err, out))
+	if e.Home.Exists() {
+		if err := purge(e.binary, string(e.Home)); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	if e.server != nil {
 		select {
@@ -40,10 +40,23 @@ func (e *Env) close() (problems []error) {
 	for _, p := range processesOf(e.paths()...) {
 		_ = syscall.Kill(p.pid, syscall.SIGKILL)
 	}
+	_ = unix.Unmount(e.disk(), unix.MNT_DETACH) // when there was one
 	for _, path := range append(e.paths(), e.dir) {
 		_ = os.RemoveAll(path)
 	}
 	return problems
+}
+
+// purge stops what runs in a home and deletes it.
+func purge(binary, home string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	down := exec.CommandContext(ctx, binary, "down", "--purge", "--home", home)
+	down.Env = minimalEnviron()
+	if out, err := down.CombinedOutput(); err != nil {
+		return fmt.Errorf("minato down --purge: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // paths are where everything of this home lies.
@@ -119,9 +132,8 @@ var sweepOnce = sync.OnceFunc(func() {
 		if err != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		_ = exec.CommandContext(ctx, path, "down", "--purge", "--home", filepath.Join(dir, "home")).Run()
-		cancel()
+		_ = purge(path, filepath.Join(dir, "disk", "home"))
+		_ = unix.Unmount(filepath.Join(dir, "disk"), unix.MNT_DETACH)
 		_ = os.RemoveAll(dir)
 	}
 })

@@ -58,7 +58,7 @@ func TestClientCommands(t *testing.T) {
 	if got := c.With("FRUIT=fig", "FRUIT=plum").Shell(t, `echo "$FRUIT"; pwd >&2`); got != "plum" {
 		t.Errorf("got %q, want the later value of the variable", got)
 	}
-	r := c.run(t, "sh", "-c", "echo no >&2; exit 3")
+	r := c.Run(t, "sh", "-c", "echo no >&2; exit 3")
 	if r.ExitCode != 3 || r.Stderr != "no\n" {
 		t.Errorf("got %s, want exit code 3 and the message", r)
 	}

@@ -6,6 +6,7 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"minato.dev/minato/internal/home"
 )
 
@@ -23,6 +26,7 @@ import (
 type Options struct {
 	Args   []string // further flags of `minato up`, the same at every start
 	Minors []string // the Kubernetes minors that the server finds; none given is all that are built
+	Disk   int64    // bytes of a file system of the home's own, which needs root; zero is the folder for temporary files
 }
 
 // Env is one home with its server.
@@ -46,6 +50,14 @@ const (
 // Start starts a server and waits until it is ready. It is stopped and purged when the test ends.
 func Start(t testing.TB, o Options) *Env {
 	t.Helper()
+	e := New(t, o)
+	e.Up(t)
+	return e
+}
+
+// New is Start without starting: call Up.
+func New(t testing.TB, o Options) *Env {
+	t.Helper()
 	e, err := newEnv(o)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +70,6 @@ func Start(t testing.TB, o Options) *Env {
 			t.Error(problem)
 		}
 	})
-	e.Up(t)
 	return e
 }
 
@@ -77,7 +88,15 @@ func newEnv(o Options) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Env{Home: home.Dir(filepath.Join(dir, "home")), Listen: listen, binary: binary, dir: dir}
+	e := &Env{Home: home.Dir(filepath.Join(dir, "disk", "home")), Listen: listen, binary: binary, dir: dir}
+	if err := os.Mkdir(e.disk(), 0o711); err != nil {
+		return nil, err
+	}
+	if o.Disk > 0 {
+		if err := unix.Mount("tmpfs", e.disk(), "tmpfs", 0, fmt.Sprintf("size=%d", o.Disk)); err != nil {
+			return nil, fmt.Errorf("mounting a small disk (this test must run as root): %w", err)
+		}
+	}
 	if len(o.Minors) > 0 {
 		if e.binary, err = copyBinary(binary, filepath.Join(dir, "bin"), o.Minors); err != nil {
 			return nil, err
@@ -155,6 +174,31 @@ func (e *Env) Interrupt(t testing.TB) {
 	}
 }
 
+// disk is the folder that holds the home; with Options.Disk it is a file system of its own.
+func (e *Env) disk() string { return filepath.Join(e.dir, "disk") }
+
+// FillDisk takes all space that is left on the home's own file system and returns what gives it back.
+func (e *Env) FillDisk(t testing.TB) (release func()) {
+	t.Helper()
+	path := filepath.Join(e.disk(), "ballast")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for block := make([]byte, 1<<16); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // PID is the process of `minato up`.
 func (e *Env) PID() int { return e.server.pid }
 
@@ -167,7 +211,7 @@ func (e *Env) Minato(t testing.TB, args ...string) string {
 // TryMinato is Minato for a command that may fail.
 func (e *Env) TryMinato(t testing.TB, args ...string) Result {
 	t.Helper()
-	return e.Anonymous(t).run(t, e.binary, args...)
+	return e.Anonymous(t).Run(t, e.binary, args...)
 }
 
 // Status is what `minato status -o json` says, as far as tests ask.

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"minato.dev/minato/internal/testenv"
+)
+
+// TestDiskFullWhileCreating fills the disk, writes to one cluster until that is refused and asks for another. When there is
+// room again everything heals: whatever was acknowledged is there, and both clusters are active.
+func TestDiskFullWhileCreating(t *testing.T) {
+	t.Parallel()
+	e := testenv.Start(t, testenv.Options{Disk: 512 << 20})
+	admin := e.Admin(t)
+	k := createCluster(t, admin, "first")
+	k.write(t, "before", "full")
+	role, ids := createRole(t, admin, "second"), subnets(t, admin)
+
+	release := e.FillDisk(t)
+	written := writeUntilRefused(t, k)
+	second := admin.TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
+	if second.ExitCode != 0 && !strings.Contains(second.Stderr, "ServiceUnavailableException") && !strings.Contains(second.Stderr, "ServerException") {
+		t.Errorf("a cluster on a full disk: %s", second)
+	}
+	release()
+
+	testenv.Eventually(t, settle, func() error {
+		if r := admin.TryKubectl(t, k.config, "get", "--raw", "/readyz"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	k.holds(t, "before", "full")
+	for _, name := range written {
+		k.kubectl(t, "get", "configmap", name, "-o", "name")
+	}
+	if second.ExitCode != 0 {
+		testenv.Eventually(t, settle, func() error {
+			r := admin.TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
+			if r.ExitCode != 0 && !strings.Contains(r.Stderr, "Cluster already exists") {
+				return fmt.Errorf("%s", r)
+			}
+			return nil
+		})
+	}
+	other := &cluster{name: "second", client: admin}
+	other.waitActive(t)
+	other.write(t, "works", "yes")
+}
+
+// writeUntilRefused writes ConfigMaps of nearly a megabyte until the cluster takes no more and returns the names of those that
+// it acknowledged.
+func writeUntilRefused(t *testing.T, k *cluster) (acknowledged []string) {
+	t.Helper()
+	endpoint, caFile := endpointOf(t, k)
+	ca, err := os.ReadFile(caFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	token := getToken(t, k.client, k.name)
+	value := strings.Repeat("x", 900<<10)
+	for i := range 1000 {
+		name := fmt.Sprintf("big-%d", i)
+		body, err := json.Marshal(map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap",
+			"metadata": map[string]string{"name": name},
+			"data":     map[string]string{"value": value},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint+"/api/v1/namespaces/default/configmaps", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			return acknowledged
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusCreated {
+			return acknowledged
+		}
+		acknowledged = append(acknowledged, name)
+	}
+	t.Fatal("a full disk took a gigabyte")
+	return nil
+}
