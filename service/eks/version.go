@@ -97,7 +97,9 @@ type VersionFilter struct {
 	DefaultOnly bool
 	IncludeAll  bool // the versions without support too
 	Versions    []string
-	Status      string // of either member: "STANDARD_SUPPORT", or "standard-support"
+	// Statuses are of the two members that mean the same, "STANDARD_SUPPORT" or "standard-support". Empty ones do not count,
+	// and all of the others must fit.
+	Statuses []string
 }
 
 // VersionList is one page of versions, newest first.
@@ -119,16 +121,16 @@ func (s *Service) DescribeClusterVersions(ctx context.Context, c Caller, f Versi
 	if err != nil {
 		return VersionList{}, err
 	}
-	status := kube.Support(strings.ToUpper(strings.ReplaceAll(f.Status, "-", "_")))
-	if status != "" && status != kube.StandardSupport && status != kube.ExtendedSupport && status != kube.Unsupported {
-		return VersionList{}, minato.Errorf(minato.Invalid, "versionStatus %q is not one of STANDARD_SUPPORT, EXTENDED_SUPPORT, UNSUPPORTED", shorten(f.Status))
+	wanted, err := f.supports()
+	if err != nil {
+		return VersionList{}, err
 	}
 	matches := func(v VersionInfo) bool {
 		return (f.ClusterType == "" || f.ClusterType == "eks") &&
 			(!f.DefaultOnly || v.IsDefault) &&
-			(f.IncludeAll || status == kube.Unsupported || s.offered(v.Version)) &&
+			(f.IncludeAll || slices.Contains(wanted, kube.Unsupported) || s.offered(v.Version)) &&
 			(len(f.Versions) == 0 || slices.Contains(f.Versions, v.Minor)) &&
-			(status == "" || v.Support == status)
+			!slices.ContainsFunc(wanted, func(w kube.Support) bool { return w != v.Support })
 	}
 	def, _ := s.defaultVersion()
 	var list VersionList
@@ -144,6 +146,22 @@ func (s *Service) DescribeClusterVersions(ctx context.Context, c Caller, f Versi
 		list.Versions = append(list.Versions, info)
 	}
 	return list, nil
+}
+
+// supports are the support states that a filter asks for.
+func (f VersionFilter) supports() ([]kube.Support, error) {
+	var wanted []kube.Support
+	for _, status := range f.Statuses {
+		if status == "" {
+			continue
+		}
+		support := kube.Support(strings.ToUpper(strings.ReplaceAll(status, "-", "_")))
+		if support != kube.StandardSupport && support != kube.ExtendedSupport && support != kube.Unsupported {
+			return nil, minato.Errorf(minato.Invalid, "the status %q is not one of STANDARD_SUPPORT, EXTENDED_SUPPORT, UNSUPPORTED", shorten(status))
+		}
+		wanted = append(wanted, support)
+	}
+	return wanted, nil
 }
 
 func number(minor string) int { return kube.Version{Minor: minor}.Number() }

@@ -134,3 +134,10 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone away is no error of ours
 }
+
+// Answering is the operation with another handler, for tests of the codec that want to see the decoded input and to choose
+// the output.
+func (op Operation) Answering(handle func(ctx context.Context, input any) (output any, err error)) Operation {
+	op.handle = handle
+	return op
+}

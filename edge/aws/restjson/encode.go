@@ -102,3 +102,19 @@ func appendString(b []byte, s string) []byte {
 	_ = enc.Encode(s) // a string always encodes; invalid UTF-8 becomes the replacement character
 	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 }
+
+// MarshalMembers is the JSON of those of a structure's members that are named and present, by name. v is a pointer to the
+// structure; a nil one has no members.
+func MarshalMembers(s *smithy.Schema, v any, names ...string) map[string]json.RawMessage {
+	members := map[string]json.RawMessage{}
+	structure := reflect.ValueOf(v)
+	if structure.IsNil() {
+		return members
+	}
+	for _, name := range names {
+		if field := structure.Elem().FieldByName(fieldName(name)); !absent(field) {
+			members[name] = encode(nil, s.Member(name), field, false)
+		}
+	}
+	return members
+}
