@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -181,9 +182,13 @@ func open(t *testing.T, dir string) *Supervisor {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
+		names := s.OnFile()
 		for _, st := range s.List() {
-			if err := s.Stop(ctx, st.Name); err != nil && err != ErrClosed {
-				t.Log(err)
+			names = append(names, st.Name)
+		}
+		for _, name := range names {
+			if err := s.Stop(ctx, name); err != nil && !errors.Is(err, ErrClosed) {
+				t.Error(err)
 			}
 		}
 		s.Close()
