@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	smithy "github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/traits"
@@ -57,16 +58,22 @@ func (a *API) render(operation, requestID string, err error) (code string, statu
 	return code, status, body
 }
 
-// fillException puts the message and those of the error's fields that the exception has into it.
+// fillException puts the message and those of the error's fields that the exception has into it. A field for a list of
+// strings is separated by commas.
 func fillException(s *smithy.Schema, v reflect.Value, e *minato.Error) {
 	for name := range s.Members() {
 		text, ok := e.Fields[name]
 		if name == "message" {
 			text, ok = e.Message, true
 		}
-		field := v.FieldByName(fieldName(name))
-		if ok && field.Type() == reflect.TypeFor[*string]() {
+		if !ok {
+			continue
+		}
+		switch field := v.FieldByName(fieldName(name)); field.Type() {
+		case reflect.TypeFor[*string]():
 			field.Set(reflect.ValueOf(&text))
+		case reflect.TypeFor[[]string]():
+			field.Set(reflect.ValueOf(strings.Split(text, ",")))
 		}
 	}
 }
