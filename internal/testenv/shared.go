@@ -1,8 +1,11 @@
 package testenv
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,10 +41,18 @@ var shared = sync.OnceValues(func() (*Env, error) {
 	return e, e.up(nil)
 })
 
+// maxParallel is how many tests of a package run at once.
+const maxParallel = 6
+
 // Main runs a package's tests, starting the shared server when the first test asks for it, and stops and purges it
 // afterwards. It returns the exit code for os.Exit; leftovers make it a failure.
 func Main(m *testing.M, o Options) int {
 	sharedOptions = o
+	// Each test may run a server with a control plane or two: on a machine with many cores memory ends before they do.
+	flag.Parse()
+	if runtime.GOMAXPROCS(0) > maxParallel {
+		_ = flag.Set("test.parallel", strconv.Itoa(maxParallel))
+	}
 	code := m.Run()
 	if sharedEnv != nil {
 		if sharedFailed.Load() || sharedEnv.server == nil {
