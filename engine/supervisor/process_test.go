@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,16 +48,34 @@ func newFakeChild(pid int) *fakeChild {
 
 // fakeMachine is where fake processes run.
 type fakeMachine struct {
+	mu        sync.Mutex
 	launched  []*fakeChild
 	at        []time.Time // of every launch, failed ones included
-	specs     []Spec
 	fail      error
 	stubborn  bool
 	adoptable *fakeChild
 	adoptErr  error
 }
 
-func (m *fakeMachine) last() *fakeChild { return m.launched[len(m.launched)-1] }
+func (m *fakeMachine) last() *fakeChild {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.launched[len(m.launched)-1]
+}
+
+// failWith makes launches fail, or no longer.
+func (m *fakeMachine) failWith(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
+// tries is when launches were tried.
+func (m *fakeMachine) tries() []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.at)
+}
 
 func fakeSupervisor(t *testing.T, dir string) (*Supervisor, *fakeMachine) {
 	t.Helper()
@@ -65,7 +85,9 @@ func fakeSupervisor(t *testing.T, dir string) (*Supervisor, *fakeMachine) {
 	}
 	t.Cleanup(s.Close)
 	m := &fakeMachine{}
-	s.launch = func(spec Spec, _ string) (*child, error) {
+	s.launch = func(Spec, string) (*child, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		m.at = append(m.at, time.Now())
 		if m.fail != nil {
 			return nil, m.fail
@@ -73,7 +95,6 @@ func fakeSupervisor(t *testing.T, dir string) (*Supervisor, *fakeMachine) {
 		c := newFakeChild(100 + len(m.launched))
 		c.stubborn = m.stubborn
 		m.launched = append(m.launched, c)
-		m.specs = append(m.specs, spec)
 		return c.child, nil
 	}
 	s.adopt = func(identity, time.Time) (*child, error) {
@@ -129,7 +150,7 @@ func TestCrashLoopBacksOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			full := min(200*time.Millisecond<<(n-1), 30*time.Second)
-			if waited := m.at[n].Sub(crashed); waited < full/2 || waited > full {
+			if waited := m.tries()[n].Sub(crashed); waited < full/2 || waited > full {
 				t.Errorf("after crash %d it waited %s, want between %s and %s", n, waited, full/2, full)
 			}
 		}
@@ -167,18 +188,20 @@ func TestAMinuteOfHealthForgives(t *testing.T) {
 
 func TestFailedStartsBackOff(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
-		m.fail = errors.New("no room")
-		if err := s.Ensure(t.Context(), webSpec); !errors.Is(err, m.fail) {
+		noRoom := errors.New("no room")
+		m.failWith(noRoom)
+		if err := s.Ensure(t.Context(), webSpec); !errors.Is(err, noRoom) {
 			t.Fatalf("err = %v", err)
 		}
 		if st := mustBe(t, s, Backoff); st.LastError != "no room" {
 			t.Errorf("status = %+v", st)
 		}
 		time.Sleep(time.Minute)
-		if n := len(m.at); n < 6 || n > 11 {
+		synctest.Wait()
+		if n := len(m.tries()); n < 6 || n > 11 {
 			t.Errorf("%d tries in a minute", n)
 		}
-		m.fail = nil
+		m.failWith(nil)
 		if err := s.WaitReady(t.Context(), "web"); err != nil {
 			t.Fatal(err)
 		}
@@ -190,10 +213,11 @@ func TestFailedStartsBackOff(t *testing.T) {
 
 func TestNewSpecDoesNotWaitForTheOldOnesBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
-		m.fail = errors.New("no such option")
+		m.failWith(errors.New("no such option"))
 		_ = s.Ensure(t.Context(), webSpec)
 		time.Sleep(time.Minute)
-		m.fail = nil
+		synctest.Wait()
+		m.failWith(nil)
 		fixed := webSpec
 		fixed.Args = []string{"web", "--fixed"}
 		began := time.Now()
@@ -205,6 +229,7 @@ func TestNewSpecDoesNotWaitForTheOldOnesBackoff(t *testing.T) {
 		}
 		mustBe(t, s, Running)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(m.launched) != 1 {
 			t.Errorf("%d processes launched", len(m.launched))
 		}
@@ -295,6 +320,7 @@ func TestStopWaitsAndKills(t *testing.T) {
 			t.Errorf("signals: %v", sigs)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(m.launched) != 1 {
 			t.Error("a stopped process was started again")
 		}
@@ -323,14 +349,15 @@ func TestStopGoesOnWithoutItsCaller(t *testing.T) {
 
 func TestStopInBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
-		m.fail = errors.New("no room")
+		m.failWith(errors.New("no room"))
 		_ = s.Ensure(t.Context(), webSpec)
 		if err := s.Stop(t.Context(), "web"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if len(m.at) != 1 {
-			t.Errorf("%d tries", len(m.at))
+		synctest.Wait()
+		if len(m.tries()) != 1 {
+			t.Errorf("%d tries", len(m.tries()))
 		}
 	})
 }
