@@ -30,7 +30,7 @@ func (a *Admin) heal(ctx context.Context, m *mark) error {
 	if err != nil {
 		return err
 	}
-	if full >= 1 {
+	if full > tight {
 		return minato.Errorf(minato.LimitExceeded, "etcd takes no writes: its live data fill %.0f %% of its quota; delete clusters or objects", 100*full)
 	}
 	if err := a.disarm(ctx); err != nil {
@@ -40,8 +40,12 @@ func (a *Admin) heal(ctx context.Context, m *mark) error {
 	return a.publishCompaction(ctx, m)
 }
 
-// comfortable is the part of the quota below which compacting to the mark was enough.
-const comfortable = 0.8
+// How full etcd may be, as a part of its quota, for heal to leave history alone that is younger than the mark; and for it to
+// open etcd to writes at all, which below that would soon be full again and stand still for the next healing.
+const (
+	comfortable = 0.5
+	tight       = 0.95
+)
 
 // shrink compacts to a revision and defragments every member, and says how full the fullest then is, 1 being the quota.
 func (a *Admin) shrink(ctx context.Context, revision int64) (full float64, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // streams ends every stream that is still open when etcd stops. etcd's own graceful stop waits seconds for the watches, and
@@ -22,7 +24,12 @@ func (s *streams) intercept(srv any, stream grpc.ServerStream, _ *grpc.StreamSer
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	return handler(srv, endingStream{stream, ctx})
+	err := handler(srv, endingStream{stream, ctx})
+	if s.ctx.Err() != nil {
+		// Of this code clients know that they may go on where they were, once etcd is back.
+		return status.Error(codes.Unavailable, "etcd is stopping")
+	}
+	return err
 }
 
 type endingStream struct {

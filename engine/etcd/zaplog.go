@@ -8,6 +8,17 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// unremarkable are warnings of etcd's that say what its client is told as well, or that all is as we want it.
+var unremarkable = map[string]bool{
+	"failed to apply request":                                                                            true, // "user not found" when we ask whether there is one
+	"Failed to detect schema version":                                                                    true, // at the first start
+	"failed to update storage version":                                                                   true, // at the first start
+	"setting up serving from embedded etcd failed.":                                                      true, // at every stop; before it, Serve returns the error
+	"simple token is not cryptographically signed":                                                       true, // there are no tokens, only certificates
+	"scheme is http or unix while key and cert files are present; ignoring key and cert files":           true,
+	"scheme is http or unix while --client-cert-auth is enabled; ignoring client cert auth for this URL": true,
+}
+
 // zapTo makes the logger that etcd wants out of ours. Only warnings and worse pass.
 func zapTo(log *slog.Logger) *zap.Logger {
 	return zap.New(slogCore{log.Handler()})
@@ -25,7 +36,7 @@ func (c slogCore) With(fields []zapcore.Field) zapcore.Core {
 }
 
 func (c slogCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if c.Enabled(e.Level) {
+	if c.Enabled(e.Level) && !unremarkable[e.Message] {
 		return checked.AddCore(e, c)
 	}
 	return checked

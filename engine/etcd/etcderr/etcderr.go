@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -41,14 +42,27 @@ func Code(err error) codes.Code {
 	if e, ok := errors.AsType[rpctypes.EtcdError](err); ok {
 		return e.Code()
 	}
+	for _, refusal := range watchRefusals {
+		if err != nil && err.Error() == refusal.Error() {
+			return status.Code(refusal)
+		}
+	}
 	return status.Code(err)
+}
+
+// watchRefusals are errors that etcd sends as a text when it refuses a watch; the client does not take them apart.
+var watchRefusals = []error{
+	rpctypes.ErrGRPCPermissionDenied,
+	rpctypes.ErrGRPCUserEmpty,
+	rpctypes.ErrGRPCInvalidAuthToken,
+	rpctypes.ErrGRPCAuthOldRevision,
 }
 
 // Permanent is whether err comes from the request itself, so that asking again cannot help.
 func Permanent(err error) bool {
 	switch Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.OutOfRange, codes.Unimplemented:
-		return !errors.Is(err, rpctypes.ErrAuthOldRevision)
+		return !strings.Contains(err.Error(), rpctypes.ErrAuthOldRevision.Error()) // users or roles changed in between
 	}
 	return false
 }
