@@ -1,0 +1,100 @@
+package ec2
+
+import (
+	"net/netip"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+)
+
+// VPC is a virtual network.
+type VPC struct {
+	Scope         minato.Scope `json:"scope"`
+	ID            string       `json:"id"`
+	CIDR          netip.Prefix `json:"cidr"`
+	AssociationID string       `json:"associationId"` // of the CIDR block with the VPC
+	DHCPOptionsID string       `json:"dhcpOptionsId"`
+	IsDefault     bool         `json:"isDefault"`
+	Tags          minato.Tags  `json:"tags,omitempty"`
+}
+
+// Subnet is a part of a VPC in one zone.
+type Subnet struct {
+	Scope        minato.Scope `json:"scope"`
+	ID           string       `json:"id"`
+	VPCID        string       `json:"vpcId"`
+	CIDR         netip.Prefix `json:"cidr"`
+	Zone         string       `json:"zone"` // its name: "us-east-1a"
+	ZoneID       string       `json:"zoneId"`
+	DefaultForAZ bool         `json:"defaultForAz"`
+	Tags         minato.Tags  `json:"tags,omitempty"`
+}
+
+// ARN is the subnet's ARN.
+func (n Subnet) ARN() minato.ARN {
+	return minato.NewARN("ec2", string(n.Scope.Region), n.Scope.Account, "subnet/"+n.ID)
+}
+
+// reserved is how many addresses of a subnet AWS keeps: the first four and the last.
+const reserved = 5
+
+// AvailableAddresses is how many addresses of the subnet can be given out. Nothing here has taken one yet.
+func (n Subnet) AvailableAddresses() int {
+	return 1<<(n.CIDR.Addr().BitLen()-n.CIDR.Bits()) - reserved
+}
+
+// SecurityGroup is a set of rules of who may talk to whom.
+type SecurityGroup struct {
+	Scope       minato.Scope `json:"scope"`
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	Description string       `json:"description"`
+	VPCID       string       `json:"vpcId"`
+	Ingress     []Rule       `json:"ingress,omitempty"`
+	Egress      []Rule       `json:"egress,omitempty"`
+	Tags        minato.Tags  `json:"tags,omitempty"`
+}
+
+// ARN is the security group's ARN.
+func (g SecurityGroup) ARN() minato.ARN {
+	return minato.NewARN("ec2", string(g.Scope.Region), g.Scope.Account, "security-group/"+g.ID)
+}
+
+// Rule allows all traffic with the members of some security groups and with some networks.
+type Rule struct {
+	Groups []string       `json:"groups,omitempty"`
+	CIDRs  []netip.Prefix `json:"cidrs,omitempty"`
+}
+
+// AllProtocols is how EC2 writes the protocol of a rule for all traffic.
+const AllProtocols = "-1"
+
+// Where the records of this service lie, + account/region/id; a default network's has no id.
+const (
+	vpcsPrefix           = "/minato/ec2/vpcs/"
+	subnetsPrefix        = "/minato/ec2/subnets/"
+	securityGroupsPrefix = "/minato/ec2/security-groups/"
+	defaultsPrefix       = "/minato/ec2/defaults/"
+)
+
+func (s *Service) vpcs() *store.Collection[VPC] {
+	return store.NewCollection[VPC](s.Store, vpcsPrefix)
+}
+
+func (s *Service) subnets() *store.Collection[Subnet] {
+	return store.NewCollection[Subnet](s.Store, subnetsPrefix)
+}
+
+func (s *Service) securityGroups() *store.Collection[SecurityGroup] {
+	return store.NewCollection[SecurityGroup](s.Store, securityGroupsPrefix)
+}
+
+func (s *Service) defaults() *store.Collection[defaultNetwork] {
+	return store.NewCollection[defaultNetwork](s.Store, defaultsPrefix)
+}
+
+func scopeID(scope minato.Scope) string { return store.ID(scope.Account, string(scope.Region)) }
+
+func recordID(scope minato.Scope, id string) string {
+	return store.ID(scope.Account, string(scope.Region), id)
+}

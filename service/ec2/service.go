@@ -1,0 +1,70 @@
+// Package ec2 is the sliver of EC2 that clusters need: in each account and region a default VPC with a subnet in each of
+// three zones, and security groups. The API only reads them; EKS adds and removes the security groups of its clusters.
+package ec2
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/iam"
+)
+
+// Service is the operations of EC2 on the records. All fields are needed.
+type Service struct {
+	Store     store.Store
+	Authorize iam.Authorize
+	Log       *slog.Logger
+}
+
+// Caller is who asks, and from where.
+type Caller struct {
+	Credential iam.Credential
+	Scope      minato.Scope
+	// Context are the condition keys that the request brings, in lower case: "aws:sourceip".
+	Context map[string][]string
+}
+
+// authorize asks whether the caller may do action, which is on no particular resource: EC2's Describe actions know none.
+func (s *Service) authorize(ctx context.Context, c Caller, action string) error {
+	err := s.Authorize(ctx, iam.Access{Credential: c.Credential, Action: action, Context: c.Context})
+	if minato.Is(err, minato.Denied) {
+		return minato.Errorf(minato.Denied, "You are not authorized to perform this operation. %w", err).Because("UnauthorizedOperation")
+	}
+	return err
+}
+
+// list reads all records that a collection has in a scope. One that cannot be read is logged and left out, so that it does
+// not hide the others.
+func list[T any](ctx context.Context, s *Service, records *store.Collection[T], scope minato.Scope) ([]T, error) {
+	page, err := records.List(ctx, scopeID(scope)+"/", "", 0)
+	if err != nil {
+		return nil, readError(records.Prefix(), err)
+	}
+	for _, corrupt := range page.Corrupt {
+		s.Log.ErrorContext(ctx, "a record is corrupt; it is left as it is", "key", corrupt.Key, "error", corrupt.Err)
+	}
+	values := make([]T, len(page.Items))
+	for i, item := range page.Items {
+		values[i] = item.Value
+	}
+	return values, nil
+}
+
+// get reads one record; ok is false where there is none.
+func get[T any](ctx context.Context, records *store.Collection[T], scope minato.Scope, id string) (item store.Item[T], ok bool, err error) {
+	item, err = records.Get(ctx, recordID(scope, id))
+	if errors.Is(err, store.ErrNotFound) {
+		return item, false, nil
+	}
+	if err != nil {
+		return item, false, readError(records.Key(recordID(scope, id)), err)
+	}
+	return item, true, nil
+}
+
+func readError(key string, err error) error {
+	return minato.Errorf(minato.Internal, "reading %s failed: %w", key, err)
+}
