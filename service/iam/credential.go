@@ -13,7 +13,7 @@ type Credential struct {
 	Secret      string // the secret access key, in the clear: never log it
 	Principal   minato.Principal
 	Expires     time.Time // zero for long-lived keys
-	// Session is what an assumed-role session carries beyond its role; nil for users and root.
+	// Session is what temporary credentials carry beyond the user or role behind them; nil for long-lived keys.
 	Session *SessionContext
 }
 

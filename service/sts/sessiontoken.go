@@ -1,0 +1,47 @@
+package sts
+
+import (
+	"context"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/iam/policy"
+)
+
+// GetSessionToken gives a user, or the account's root, temporary credentials of their own. It needs no permission, and an
+// explicit deny forbids it. A duration of zero is 12 hours, for root one hour.
+func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.Duration) (iam.Temporary, error) {
+	if c.Session != nil {
+		return iam.Temporary{}, denied("Cannot call GetSessionToken with session credentials")
+	}
+	usual, longest := defaultUserSession, maxUserSession
+	if c.Principal.Type == minato.AccountRoot {
+		usual, longest = maxRootSession, maxRootSession
+	}
+	if d == 0 {
+		d = usual
+	}
+	if err := checkDuration(d, maxUserSession); err != nil {
+		return iam.Temporary{}, err
+	}
+	access := iam.Access{Credential: c, Action: "sts:GetSessionToken"}
+	decision, err := s.iam.Decide(ctx, access)
+	if err != nil {
+		return iam.Temporary{}, err
+	}
+	if decision.Verdict == policy.ExplicitlyDeny {
+		return iam.Temporary{}, iam.Denied(access, decision)
+	}
+	// A longer duration than the root may have is cut, not refused (STS API reference, GetSessionToken).
+	return s.iam.IssueSession(ctx, c.Principal, iam.SessionContext{}, min(d, longest))
+}
+
+// AccessKeyAccount is the account that an access key belongs to, long-lived or temporary.
+func (s *Service) AccessKeyAccount(ctx context.Context, id string) (string, error) {
+	account, err := s.iam.KeyAccount(ctx, id)
+	if minato.Is(err, minato.NotFound) {
+		err = invalid("The access key id %q is not one of this server's", id)
+	}
+	return account, err
+}
