@@ -59,7 +59,7 @@ bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstr
 	$(GO) run ./bench
 
 .PHONY: lint
-lint: ## vet with the short list in .golangci.yml, over the main module and the tools
+lint: ## the short list of linters in .golangci.yml
 	@$(GO) build -C tools -o ../bin/tools/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/tools/golangci-lint run ./...
 

@@ -143,8 +143,26 @@ func (h host) rootUser() Check {
 	return check
 }
 
+// installAWS puts a current AWS CLI on PATH. Debian 12's own package is too old: see oldAWS.
+const installAWS = "apt-get install -y pipx && PIPX_BIN_DIR=/usr/local/bin pipx install awscli"
+
 func (h host) awsClient(ctx context.Context) Check {
-	return h.client(ctx, Check{Name: "aws", Part: Clients, Fix: "apt-get install -y awscli"}, "--version")
+	check := h.client(ctx, Check{Name: "aws", Part: Clients, Fix: installAWS}, "--version")
+	if check.OK && oldAWS(check.Detail) {
+		check.OK, check.Fix = false, installAWS
+		check.Detail += "; want 1.29, 2.13 or newer, which heed AWS_ENDPOINT_URL"
+	}
+	return check
+}
+
+// oldAWS is whether an AWS CLI does not know AWS_ENDPOINT_URL, so that what is meant for Minato would go to AWS. It came with
+// 1.29.0 and 2.13.0. The version is what `aws --version` prints: "aws-cli/2.9.19 Python/…".
+func oldAWS(version string) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "aws-cli/%d.%d.", &major, &minor); err != nil {
+		return false // not a form that we know: newer, if anything
+	}
+	return major < 1 || major == 1 && minor < 29 || major == 2 && minor < 13
 }
 
 func (h host) kubectlClient(ctx context.Context) Check {

@@ -36,7 +36,7 @@ func machine(t *testing.T) host {
 		root:     root,
 		lookPath: func(name string) (string, error) { return "/usr/bin/" + name, nil },
 		output: func(_ context.Context, name string, _ ...string) ([]byte, error) {
-			return []byte(filepath.Base(name) + " 1.2.3\nmore\n"), nil
+			return []byte(map[string]string{"aws": "aws-cli/2.13.0 Python/3.11\n", "kubectl": "Client Version: v1.35.4\nmore\n"}[filepath.Base(name)]), nil
 		},
 		disk: func(string) (uint64, error) { return 10 << 30, nil },
 	}
@@ -93,7 +93,9 @@ func TestMissing(t *testing.T) {
 		{"inotify", write("proc/sys/fs/inotify/max_user_instances", "64\n"), "64 instances", "max_user_instances=128 fs.inotify.max_user_watches=192536", true},
 		{"inotify", remove("proc/sys"), "no such file", "mount", true},
 		{"root", func(_ *testing.T, h *host, _ *Config) { h.euid = 1000 }, "uid 1000", "sudo", false},
-		{"aws", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("aws") }, "not found", "awscli", false},
+		{"aws", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("aws") }, "not found", "pipx install awscli", false},
+		{"aws", prints("aws-cli/2.9.19 Python/3.11.2 Linux/6.1"), "want 1.29, 2.13 or newer", "pipx install awscli", false},
+		{"aws", prints("aws-cli/1.28.9 Python/3.8"), "want 1.29", "pipx install awscli", false},
 		{"kubectl", func(_ *testing.T, h *host, _ *Config) {
 			h.output = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("exec format error") }
 		}, "does not run: exec format error", "kubernetes-client", false},
@@ -127,6 +129,12 @@ func TestMissing(t *testing.T) {
 				t.Errorf("the table says neither what failed nor how to mend it:\n%s", out.String())
 			}
 		})
+	}
+}
+
+func prints(version string) func(*testing.T, *host, *Config) {
+	return func(_ *testing.T, h *host, _ *Config) {
+		h.output = func(context.Context, string, ...string) ([]byte, error) { return []byte(version), nil }
 	}
 }
 
