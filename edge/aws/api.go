@@ -6,6 +6,7 @@ package aws
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"minato.dev/minato"
 	"minato.dev/minato/internal/sigv4"
@@ -21,6 +22,7 @@ type Call struct {
 	Service    string       // the credential scope's service: "eks"
 	SourceIP   string
 	UserAgent  string
+	TLS        bool   // the request came over TLS
 	Action     string // "eks:CreateCluster"
 	Resource   minato.ARN
 	// Waiter is whether an SDK's waiter polls: the answer may be held back until there is something new to say.
@@ -29,6 +31,21 @@ type Call struct {
 	Err       error  // what lies behind it, for the log only
 
 	signed *sigv4.Signed // what the request says of its signature, before that is verified
+}
+
+// ConditionKeys are the condition keys that policies may ask of any request. The map is the caller's to add to.
+func (c *Call) ConditionKeys() map[string][]string {
+	keys := map[string][]string{
+		"aws:requestedregion": {string(c.Scope.Region)},
+		"aws:securetransport": {strconv.FormatBool(c.TLS)},
+	}
+	if c.SourceIP != "" {
+		keys["aws:sourceip"] = []string{c.SourceIP}
+	}
+	if c.UserAgent != "" {
+		keys["aws:useragent"] = []string{c.UserAgent}
+	}
+	return keys
 }
 
 // API is one AWS service behind the listener.

@@ -79,7 +79,8 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	start := time.Now()
-	call := &Call{RequestID: newRequestID(), SourceIP: remoteHost(r), UserAgent: r.UserAgent(), Waiter: isWaiter(r.UserAgent())}
+	call := &Call{RequestID: newRequestID(), SourceIP: remoteHost(r), UserAgent: r.UserAgent(),
+		TLS: r.TLS != nil, Waiter: isWaiter(r.UserAgent())}
 	ctx, cancel := context.WithTimeout(WithCall(r.Context(), call), requestTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
@@ -136,6 +137,7 @@ type recorder struct {
 // broken as a status is an answer that its service panicked in the middle of.
 const broken = -1
 
+// WriteHeader notes the status that counts, the first.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
@@ -143,6 +145,7 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write is WriteHeader with 200 where there has been none.
 func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -156,7 +159,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // newRequestID is a random UUID.
 func newRequestID() string {
 	var b [16]byte
-	rand.Read(b[:]) // never fails
+	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

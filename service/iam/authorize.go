@@ -82,7 +82,7 @@ func (s *Service) decide(ctx context.Context, a Access, resource *policy.Named) 
 		Principal: policy.PrincipalOf(a.Credential.Principal),
 		Action:    a.Action,
 		Resource:  resourceOf(a),
-		Context:   s.requestContext(ctx, a, g.tags),
+		Context:   s.requestContext(a, g.tags),
 	}, set), nil
 }
 
@@ -194,14 +194,13 @@ func (s *Service) add(to *[]policy.Named, name, document string) error {
 	return nil
 }
 
-// requestContext is the condition keys of a request: what the caller of Authorize knows of the operation, what the listener
-// knows of the request, and what is known of the principal (IAM User Guide, "AWS global condition context keys").
-func (s *Service) requestContext(ctx context.Context, a Access, tags minato.Tags) map[string][]string {
+// requestContext is the condition keys of a request: what the caller of Authorize knows of it, and what is known of the
+// principal and the time (IAM User Guide, "AWS global condition context keys").
+func (s *Service) requestContext(a Access, tags minato.Tags) map[string][]string {
 	c := maps.Clone(a.Context)
 	if c == nil {
 		c = map[string][]string{}
 	}
-	requestFrom(ctx).describe(c)
 	now := s.clock.Now().UTC()
 	c["aws:currenttime"] = []string{now.Format(time.RFC3339)}
 	c["aws:epochtime"] = []string{strconv.FormatInt(now.Unix(), 10)}

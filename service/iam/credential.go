@@ -39,6 +39,8 @@ type Authorize func(ctx context.Context, r Access) error
 type Access struct {
 	Credential Credential
 	Action     string
-	Resource   minato.ARN          // zero for actions on no particular resource ("*")
-	Context    map[string][]string // condition keys, in lower case: "aws:sourceip", "aws:requesttag/team"
+	Resource   minato.ARN // zero for actions on no particular resource ("*")
+	// Context are the condition keys of the request and of the operation, in lower case: "aws:sourceip",
+	// "aws:requesttag/team". Those of the principal and of the time are not asked of the caller.
+	Context map[string][]string
 }

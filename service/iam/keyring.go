@@ -60,13 +60,13 @@ func (k *Keyring) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// WaitReady waits until all copies are there. The error is that of ctx.
-func (k *Keyring) WaitReady(ctx context.Context) error {
+// Ready is nil once all copies are there.
+func (k *Keyring) Ready() error {
 	for _, ready := range []<-chan struct{}{k.keys.Ready(), k.sessions.Ready(), k.users.Ready(), k.roles.Ready()} {
 		select {
 		case <-ready:
-		case <-ctx.Done():
-			return ctx.Err()
+		default:
+			return errors.New("the access keys, sessions, users and roles have not been read from the store yet")
 		}
 	}
 	return nil

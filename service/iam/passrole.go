@@ -12,50 +12,59 @@ import (
 type Pass struct {
 	Credential Credential
 	Role       minato.ARN
-	Service    string     // "eks.amazonaws.com"
-	Resource   minato.ARN // that the role is for; zero if it has no ARN yet
+	Service    string              // "eks.amazonaws.com"
+	Resource   minato.ARN          // that the role is for; zero if that is not known yet
+	Context    map[string][]string // condition keys of the request, as in Access
 }
 
 // PassRole decides whether a caller may pass a role to a service (iam:PassRole, with iam:PassedToService and
-// iam:AssociatedResourceArn), and whether the role's trust policy then lets that service in. It answers with the role.
-// Errors: Denied in AWS's words; NotFound (NoSuchEntity) if there is no such role; PreconditionFail if the role does not
-// trust the service.
-func (s *Service) PassRole(ctx context.Context, p Pass) (Role, error) {
+// iam:AssociatedResourceArn), and whether the role's trust policy then lets that service in on behalf of the resource.
+// Errors: Denied in AWS's words, or those of CheckServiceRole.
+func (s *Service) PassRole(ctx context.Context, p Pass) error {
 	if p.Role.Account != p.Credential.Principal.Account {
-		return Role{}, minato.Errorf(minato.Denied, "Cross-account pass role is not allowed.").Because(AccessDenied)
+		return minato.Errorf(minato.Denied, "Cross-account pass role is not allowed.").Because(AccessDenied)
 	}
 	keys := map[string][]string{"iam:passedtoservice": {p.Service}}
+	for key, values := range p.Context {
+		keys[key] = values
+	}
 	if !p.Resource.IsZero() {
 		keys["iam:associatedresourcearn"] = []string{p.Resource.String()}
 	}
 	err := s.Authorize(ctx, Access{Credential: p.Credential, Action: "iam:PassRole", Resource: p.Role, Context: keys})
 	if err != nil {
-		return Role{}, err
+		return err
 	}
-	role, err := s.RoleByARN(ctx, p.Role)
-	if err != nil {
-		return Role{}, err
-	}
-	trusts, err := s.Trusts(role, p.Service, p.Resource)
-	if err == nil && !trusts {
-		err = minato.Errorf(minato.PreconditionFail, "The trust policy of role %s does not allow %s to assume it: "+
-			`want a statement with the principal {"Service": "%s"} and the action sts:AssumeRole`, p.Role, p.Service, p.Service)
-	}
-	return role, err
+	return s.checkTrust(ctx, p.Role, p.Service, p.Resource)
 }
 
-// Trusts is whether a role's trust policy lets a service assume it on behalf of a resource of the role's account.
-func (s *Service) Trusts(role Role, service string, resource minato.ARN) (bool, error) {
+// CheckServiceRole is whether a role exists (else NotFound, reason NoSuchEntity) and its trust policy lets an AWS service
+// assume it (else Denied).
+func (s *Service) CheckServiceRole(ctx context.Context, role minato.ARN, service string) error {
+	return s.checkTrust(ctx, role, service, minato.ARN{})
+}
+
+func (s *Service) checkTrust(ctx context.Context, arn minato.ARN, service string, resource minato.ARN) error {
+	role, err := s.RoleByARN(ctx, arn)
+	if err != nil {
+		return err
+	}
 	trust, err := policy.Parse(role.Trust, policy.Trust)
 	if err != nil {
-		return false, fmt.Errorf("reading the trust policy of %s: %w", role.ARN(), err)
+		return fmt.Errorf("reading the trust policy of %s: %w", arn, err)
 	}
 	keys := map[string][]string{"aws:sourceaccount": {role.Account}}
 	if !resource.IsZero() {
 		keys["aws:sourcearn"] = []string{resource.String()}
 	}
-	return policy.Evaluate(
-		policy.Request{Principal: policy.Principal{Service: service}, Action: "sts:AssumeRole", Resource: role.ARN().String(), Context: keys},
+	decision := policy.Evaluate(
+		policy.Request{Principal: policy.Principal{Service: service}, Action: "sts:AssumeRole", Resource: arn.String(), Context: keys},
 		policy.Set{Resource: &policy.Named{Name: "trust policy of " + role.Name, Policy: trust}, ResourceAccount: role.Account},
-	).Allowed, nil
+	)
+	if !decision.Allowed {
+		return minato.Errorf(minato.Denied, "The trust policy of role %s does not allow %s to assume it: "+
+			`want a statement with the principal {"Service": "%s"} and the action sts:AssumeRole`, arn, service, service).
+			Because(AccessDenied)
+	}
+	return nil
 }

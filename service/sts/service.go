@@ -43,8 +43,8 @@ func denied(format string, args ...any) *minato.Error {
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
 
-// Run removes expired sessions until ctx ends.
-func (s *Service) Run(ctx context.Context) error {
+// CollectExpired removes the records of expired sessions, now and every few minutes until ctx ends.
+func (s *Service) CollectExpired(ctx context.Context) error {
 	ticker := time.NewTicker(expiredSessionsEvery)
 	defer ticker.Stop()
 	for {
