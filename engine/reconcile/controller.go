@@ -113,7 +113,7 @@ func (c *Controller) process(ctx context.Context, key string) {
 	if news {
 		level = slog.LevelWarn
 	}
-	attrs := []any{"key", key, "err", err, "failures", failures}
+	attrs := []any{"key", key, "error", err, "failures", failures}
 	if final {
 		c.log().Log(ctx, level, "reconcile failed, and is not tried again until something changes", attrs...)
 	} else {

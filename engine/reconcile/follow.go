@@ -45,7 +45,7 @@ func (f *follower) run(ctx context.Context) {
 		}
 		f.failures++
 		wait := retries.Delay(f.failures)
-		f.log.WarnContext(ctx, "records cannot be followed", "prefix", f.source.Prefix, "err", err, "retry_in", wait)
+		f.log.WarnContext(ctx, "records cannot be followed", "prefix", f.source.Prefix, "error", err, "retry_in", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -20,7 +20,8 @@ func marker(supervisor, nonce, name string) string {
 }
 
 // findOrphans looks through /proc for processes that the supervisor with this id started. Processes that those started in
-// turn carry the marker too; they are left out as far as they do not lead a session, as our children do.
+// turn carry the marker too; they are left out as far as they do not lead a session, as our children do. Reading another
+// user's environment takes CAP_SYS_PTRACE, which root has unless a container took it away.
 func findOrphans(supervisor string) ([]orphan, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -70,8 +71,9 @@ func readMarker(pid int) string {
 // does its command line, which in a user process is empty at no other time. Kernel threads have no exe. The wait is bounded
 // because a process may also have erased its own.
 func awaitExec(pid int) {
-	deadline := time.Now().Add(100 * time.Millisecond)
-	for time.Now().Before(deadline) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 100 {
 		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil || len(cmdline) > 0 {
 			return
@@ -79,7 +81,7 @@ func awaitExec(pid int) {
 		if _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err != nil {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		<-tick.C
 	}
 }
 

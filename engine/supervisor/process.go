@@ -186,7 +186,7 @@ func (p *process) launch() (*child, error) {
 	}
 	p.rec.identity, p.rec.Started = c.identity, c.started
 	if err := p.sup.records.write(p.rec); err != nil {
-		p.sup.log.Error("pid not recorded; the next supervisor will have to look for the process", "process", p.name, "err", err)
+		p.sup.log.Error("pid not recorded; the next supervisor will have to look for the process", "process", p.name, "error", err)
 	}
 	return c, nil
 }
@@ -287,7 +287,7 @@ func (p *process) beginStop() {
 
 func (p *process) send(sig unix.Signal) {
 	if err := p.child.signal(sig); err != nil {
-		p.sup.log.Error("process cannot be signalled", "process", p.name, "signal", sig.String(), "err", err)
+		p.sup.log.Error("process cannot be signalled", "process", p.name, "signal", sig.String(), "error", err)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Supervisor) rotateLogs() {
 		}
 		for path := range s.logFiles() {
 			if err := rotate(path, maxLogBytes); err != nil {
-				s.log.Error("log file cannot be rotated", "path", path, "err", err)
+				s.log.Error("log file cannot be rotated", "path", path, "error", err)
 			}
 		}
 	}

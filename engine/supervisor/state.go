@@ -60,9 +60,9 @@ func (p *process) logMove(e event, from State, now Status) {
 	case ready:
 		log.Info("process is ready", "pid", now.PID)
 	case unready:
-		log.Warn("process is no longer ready", "pid", now.PID, "err", now.LastError)
+		log.Warn("process is no longer ready", "pid", now.PID, "error", now.LastError)
 	case failed:
-		log.Warn("process could not be started", "err", now.LastError)
+		log.Warn("process could not be started", "error", now.LastError)
 	case ended:
 		if now.State == Backoff {
 			log.Warn("process ended by itself", "exit", now.LastExit)

@@ -52,7 +52,7 @@ func New(dir string, log *slog.Logger) (*Supervisor, error) {
 		return nil, err
 	}
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		log.Warn("inherited descriptors stay open in processes", "err", err) // before Linux 5.11
+		log.Warn("inherited descriptors stay open in processes", "error", err) // before Linux 5.11
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -84,20 +84,24 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockPatience); ; time.Sleep(10 * time.Millisecond) {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for patience := time.After(lockPatience); ; {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return f, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
-			break
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			_ = f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+		select {
+		case <-tick.C:
+		case <-patience:
+			_ = f.Close()
+			return nil, fmt.Errorf("%s is in use by another running supervisor", dir)
 		}
 	}
-	_ = f.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%s is in use by another running supervisor", dir)
-	}
-	return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 }
 
 func (s *Supervisor) load() (err error) {
@@ -105,7 +109,7 @@ func (s *Supervisor) load() (err error) {
 		return err
 	}
 	s.onFile, err = s.records.load(func(file string, err error) {
-		s.log.Error("process file cannot be read; its process will be looked for", "file", file, "err", err)
+		s.log.Error("process file cannot be read; its process will be looked for", "file", file, "error", err)
 	})
 	if err != nil {
 		return err

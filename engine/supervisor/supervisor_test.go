@@ -177,12 +177,12 @@ func TestFailedStartIsTriedAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	spec := serving(testSpec(dir, "web", "serve"))
-	real := spec.Path
+	program := spec.Path
 	spec.Path = filepath.Join(dir, "later")
 	if err := s.Ensure(t.Context(), spec); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("err = %v, want that the program does not exist", err)
 	}
-	if err := os.Symlink(real, spec.Path); err != nil {
+	if err := os.Symlink(program, spec.Path); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.WaitReady(t.Context(), "web"); err != nil {
