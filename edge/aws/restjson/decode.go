@@ -159,7 +159,9 @@ func decodeText(s *smithy.Schema, texts []string, v reflect.Value, name string) 
 			tree = texts[0] == "true"
 		}
 	case smithy.ShapeTypeInteger, smithy.ShapeTypeLong:
-		tree = json.Number(texts[0])
+		if _, err := strconv.ParseInt(texts[0], 10, 64); err == nil {
+			tree = json.Number(texts[0])
+		}
 	}
 	return decode(s, tree, v, name)
 }
@@ -181,19 +183,25 @@ func describe(v any) string {
 	case []any:
 		return "a list"
 	case string:
-		if len(v) > 64 {
-			v = strings.ToValidUTF8(v[:64], "") + "…"
-		}
-		return strconv.Quote(v)
+		return strconv.Quote(shorten(v))
+	case json.Number:
+		return shorten(v.String())
 	}
 	return fmt.Sprint(v)
 }
 
+func shorten(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
+	}
+	return s
+}
+
 func join(path, name string) string {
 	if path == "" {
-		return name
+		return shorten(name)
 	}
-	return path + "." + name
+	return path + "." + shorten(name)
 }
 
 // sortedKeys makes the order of errors the same every time.

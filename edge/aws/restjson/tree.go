@@ -66,7 +66,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 		}
 		name, _ := key.(string)
 		if _, twice := object[name]; twice {
-			return nil, fmt.Errorf("the member %q stands twice in one object", name)
+			return nil, fmt.Errorf("the member %q stands twice in one object", shorten(name))
 		}
 		if object[name], err = parseValue(dec, depth+1); err != nil {
 			return nil, err
