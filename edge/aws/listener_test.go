@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -294,10 +295,14 @@ func TestHugeBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: "+r.Host+"\r\nContent-Length: 104857600\r\n")
-	r.Header.WriteSubset(conn, nil)
-	io.WriteString(conn, "\r\n")
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: "+r.Host+"\r\nContent-Length: 104857600\r\n")
+	if err := r.Header.WriteSubset(conn, nil); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "\r\n")
 	answer, err := io.ReadAll(conn)
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 413 ")) || !bytes.Contains(answer, []byte("<Code>RequestEntityTooLarge</Code>")) {
 		t.Errorf("%s %v", answer, err)
@@ -377,7 +382,7 @@ func TestOpenPaths(t *testing.T) {
 	var ready error
 	e := start(t, func(c *aws.Config) { c.Ready = func(context.Context) error { return ready } })
 	e.Handle("GET /id/{cluster}/keys", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, r.PathValue("cluster"))
+		fmt.Fprint(w, r.PathValue("cluster"))
 	}))
 	send(t, e.request(t, action("WhoAmI"), good("sts")))
 	get := func(path, from string) (int, string) {

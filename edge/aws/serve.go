@@ -59,6 +59,6 @@ func drain(srv *http.Server, cancelRequests func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainGrace+drainEnd)
 	defer cancel()
 	if srv.Shutdown(ctx) != nil {
-		srv.Close()
+		_ = srv.Close() // what is left is of no use to anybody
 	}
 }

@@ -26,7 +26,7 @@ func writeUnrouted(w http.ResponseWriter, r *http.Request, call *Call, err error
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-Errortype", name)
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(map[string]string{"message": message})
+		_ = json.NewEncoder(w).Encode(map[string]string{"__type": name, "message": message}) // a client that has gone away is not our error
 		return
 	}
 	var text strings.Builder

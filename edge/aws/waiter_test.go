@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -62,7 +63,7 @@ func TestServeDrains(t *testing.T) {
 				} else {
 					time.Sleep(time.Second)
 				}
-				io.WriteString(w, "done")
+				fmt.Fprint(w, "done")
 			}), slog.New(slog.DiscardHandler))
 		}()
 		client := &http.Client{Transport: &http.Transport{DialContext: ln.dial, DisableKeepAlives: true}}

@@ -284,6 +284,10 @@ func TestLookups(t *testing.T) {
 	if diff := cmp.Diff([]ec2.Subnet{b, a}, found, cmp.Comparer(func(x, y netip.Prefix) bool { return x == y })); diff != "" || err != nil {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
+	defaults, err := s.DefaultSubnets(ctx, scope)
+	if err != nil || len(defaults) != 3 || defaults[0].ID != a.ID || defaults[1].ID != b.ID {
+		t.Errorf("the default subnets are %+v, %v", defaults, err)
+	}
 	stranger := minato.Scope{Account: "999999999999", Region: scope.Region}
 	if found, err := s.Subnets(ctx, stranger, []string{a.ID}); err != nil || len(found) != 0 {
 		t.Errorf("another account finds %v, %v", found, err)

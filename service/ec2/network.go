@@ -3,6 +3,9 @@ package ec2
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
+	"slices"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
@@ -13,6 +16,17 @@ import (
 // Subnets are those of the subnets named that exist, in the order named.
 func (s *Service) Subnets(ctx context.Context, scope minato.Scope, ids []string) ([]Subnet, error) {
 	return existing(ctx, s.subnets(), scope, ids)
+}
+
+// DefaultSubnets are the default VPC's subnets that EnsureDefaults made, by zone.
+func (s *Service) DefaultSubnets(ctx context.Context, scope minato.Scope) ([]Subnet, error) {
+	subnets, err := list(ctx, s, s.subnets(), scope)
+	if err != nil {
+		return nil, err
+	}
+	subnets = slices.DeleteFunc(subnets, func(n Subnet) bool { return !n.DefaultForAZ })
+	slices.SortFunc(subnets, func(x, y Subnet) int { return strings.Compare(x.Zone, y.Zone) })
+	return subnets, nil
 }
 
 // SecurityGroups are those of the security groups named that exist, in the order named.
@@ -63,4 +77,10 @@ func (s *Service) RemoveSecurityGroup(ctx context.Context, scope minato.Scope, i
 		return nil, err
 	}
 	return []store.Op{s.securityGroups().DeleteOp(item)}, nil
+}
+
+// DefaultSubnets are the subnets of a scope's default VPC, one for each zone.
+func (s *Service) DefaultSubnets(ctx context.Context, scope minato.Scope) ([]Subnet, error) {
+	all, err := list(ctx, s, s.subnets(), scope)
+	return slices.DeleteFunc(all, func(n Subnet) bool { return !n.DefaultForAZ }), err
 }

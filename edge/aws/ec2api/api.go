@@ -46,15 +46,7 @@ type handlers struct{ service *ec2.Service }
 // caller is who makes the request, as the service wants to know it.
 func caller(ctx context.Context) ec2.Caller {
 	call := aws.CallFrom(ctx)
-	return ec2.Caller{
-		Credential: call.Credential,
-		Scope:      call.Scope,
-		Context: map[string][]string{
-			"aws:sourceip":        {call.SourceIP},
-			"aws:requestedregion": {string(call.Scope.Region)},
-			"aws:useragent":       {call.UserAgent},
-		},
-	}
+	return ec2.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
 }
 
 // describeInput is what all Describe operations take.

@@ -28,6 +28,9 @@ func fieldsOf(t reflect.Type) []field {
 	}
 	var fields []field
 	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous && f.Type.Kind() == reflect.Pointer {
+			panic(fmt.Sprintf("query: %v embeds a pointer: embed the struct", t))
+		}
 		name := f.Tag.Get("query")
 		if name == "" {
 			name = f.Name

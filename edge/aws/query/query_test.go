@@ -246,7 +246,11 @@ func TestBadDefinitionsPanic(t *testing.T) {
 		"twice":            func() { query.New(query.Definition{Operations: []query.Operation{op, op}}) },
 		"done and refused": func() { query.New(query.Definition{Operations: []query.Operation{op}, Refused: []string{"A"}}) },
 		"odd type":         func() { query.Op("B", func(context.Context, *odd) (*struct{}, error) { return nil, nil }) },
-		"recursive type":   func() { query.Op("B", func(context.Context, *struct{}) (*recursive, error) { return nil, nil }) },
+		"embedded pointer": func() {
+			type embedding struct{ *tag }
+			query.Op("B", func(context.Context, *embedding) (*struct{}, error) { return nil, nil })
+		},
+		"recursive type": func() { query.Op("B", func(context.Context, *struct{}) (*recursive, error) { return nil, nil }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
