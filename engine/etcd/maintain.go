@@ -81,6 +81,7 @@ func (a *Admin) noteTrouble(ctx context.Context, err error) {
 type mark struct {
 	version  int64 // of compact_rev_key when we last saw it
 	revision int64 // of the store then
+	stuckAt  int64 // bytes in use that were too many, after a healing that was not enough
 }
 
 // compact compacts to the mark, and sets the mark to now.
@@ -125,20 +126,19 @@ func (a *Admin) compactTo(ctx context.Context, revision int64, opts ...clientv3.
 	return nil
 }
 
-// look sees to alarms and free space.
+// look sees to alarms, and to free space when there are none.
 func (a *Admin) look(ctx context.Context, m *mark) error {
 	h, err := a.Health(ctx)
 	if err != nil {
 		return err
 	}
 	for _, alarm := range h.Alarms {
-		a.note(func(s *Maintenance) { s.Alarm = alarm })
-		if alarm != noSpace {
-			return fmt.Errorf("etcd raised the alarm %s: stop Minato and restore a backup", alarm)
-		}
-		if err := a.heal(ctx, m); err != nil {
+		if err := a.answer(ctx, m, alarm, h); err != nil {
 			return err
 		}
+	}
+	if len(h.Alarms) > 0 {
+		return nil // sizes are others now
 	}
 	a.note(func(s *Maintenance) { s.Alarm = "" })
 	for _, member := range h.Members {
@@ -148,6 +148,22 @@ func (a *Admin) look(ctx context.Context, m *mark) error {
 			}
 		}
 	}
+	return nil
+}
+
+// answer does what can be done about an alarm.
+func (a *Admin) answer(ctx context.Context, m *mark, alarm string, h Health) error {
+	if a.Maintenance().Alarm != alarm {
+		a.log.Warn("etcd has raised an alarm", "alarm", alarm, "members", h.Members)
+	}
+	a.note(func(s *Maintenance) { s.Alarm = alarm })
+	if alarm != noSpace {
+		return fmt.Errorf("etcd has raised the alarm %s: stop Minato and restore a backup", alarm)
+	}
+	if err := a.heal(ctx, m); err != nil {
+		return err
+	}
+	a.note(func(s *Maintenance) { s.Alarm = "" })
 	return nil
 }
 

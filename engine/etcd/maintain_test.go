@@ -183,6 +183,10 @@ func TestFullOfData(t *testing.T) {
 	if got := s.Admin.Maintenance(); got.Alarm != "NOSPACE" {
 		t.Errorf("maintenance: %+v, want the alarm NOSPACE", got)
 	}
+	defragmented := s.Admin.Maintenance().DefragmentedAt
+	if err := s.Admin.Look(t.Context(), &m); !minato.Is(err, minato.LimitExceeded) || s.Admin.Maintenance().DefragmentedAt != defragmented {
+		t.Errorf("the next look: %v, defragmented %v, want the same error and no defragmentation", err, s.Admin.Maintenance().DefragmentedAt)
+	}
 	if _, err := records.Commit(t.Context(), store.Create("/minato/a", nil)); !minato.Is(err, minato.Unavailable) {
 		t.Errorf("a write: %v, want an error of kind Unavailable", err)
 	}

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -15,60 +14,91 @@ import (
 // noSpace is the alarm by which etcd refuses writes because its database has reached the quota.
 const noSpace = "NOSPACE"
 
-// heal makes a full etcd take writes again. History that is older than the mark goes first; all of it when that is not
-// enough, for a watcher that must list again is better off than a writer that may not write.
-func (a *Admin) heal(ctx context.Context, m *mark) error {
-	a.log.Warn("etcd is full and takes no writes; compacting and defragmenting it")
-	full, err := a.shrink(ctx, m.revision)
-	if err == nil && full > comfortable {
-		var h Health
-		if h, err = a.Health(ctx); err == nil {
-			m.revision = h.Revision
-			full, err = a.shrink(ctx, h.Revision)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if full > tight {
-		return minato.Errorf(minato.LimitExceeded, "etcd takes no writes: its live data fill %.0f %% of its quota; delete clusters or objects", 100*full)
-	}
-	if err := a.disarm(ctx); err != nil {
-		return err
-	}
-	a.log.Info("etcd takes writes again", "filled", fmt.Sprintf("%.0f %%", 100*full))
-	return a.publishCompaction(ctx, m)
-}
-
 // How full etcd may be, as a part of its quota, for heal to leave history alone that is younger than the mark; and for it to
-// open etcd to writes at all, which below that would soon be full again and stand still for the next healing.
+// open etcd to writes at all, which above that would soon be full again and stand still for the next healing.
 const (
 	comfortable = 0.5
 	tight       = 0.95
 )
 
-// shrink compacts to a revision and defragments every member, and says how full the fullest then is, 1 being the quota.
-func (a *Admin) shrink(ctx context.Context, revision int64) (full float64, err error) {
-	if revision > 0 {
-		ctx, cancel := context.WithTimeout(ctx, defragmentTimeout)
-		defer cancel()
-		if err := a.compactTo(ctx, revision, clientv3.WithCompactPhysical()); err != nil {
-			return 0, err
+// heal makes a full etcd take writes again. History that is older than the mark goes first; all of it when that is not
+// enough, for a watcher that must list again is better off than a writer that may not write.
+func (a *Admin) heal(ctx context.Context, m *mark) error {
+	fullest, err := a.compactAway(ctx, m)
+	if err != nil {
+		return err
+	}
+	// Defragmentation stops everything. When it was not enough once, it waits until something has been deleted.
+	if m.stuckAt == 0 || fullest.SizeInUse < m.stuckAt-m.stuckAt/100 {
+		if fullest, err = a.defragmentAll(ctx); err != nil {
+			return err
 		}
 	}
+	if fullest.full(fullest.Size) > tight {
+		m.stuckAt = fullest.SizeInUse
+		return minato.Errorf(minato.LimitExceeded, "etcd takes no writes: its live data fill %.0f %% of its quota of %d MiB; delete clusters or objects",
+			100*fullest.full(fullest.Size), fullest.Quota>>20)
+	}
+	if err := a.disarm(ctx); err != nil {
+		return err
+	}
+	m.stuckAt = 0
+	a.log.Info("etcd takes writes again", "size", fullest.Size, "quota", fullest.Quota)
+	return a.publishCompaction(ctx, m)
+}
+
+// compactAway compacts as far as it takes, and gives the fullest member.
+func (a *Admin) compactAway(ctx context.Context, m *mark) (Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, defragmentTimeout)
+	defer cancel()
+	if m.revision > 0 {
+		if err := a.compactTo(ctx, m.revision, clientv3.WithCompactPhysical()); err != nil {
+			return Member{}, err
+		}
+	}
+	fullest, now, err := a.fullest(ctx)
+	if err != nil || m.revision > 0 && fullest.full(fullest.SizeInUse) <= comfortable {
+		return fullest, err
+	}
+	if err := a.compactTo(ctx, now, clientv3.WithCompactPhysical()); err != nil {
+		return Member{}, err
+	}
+	m.revision = now
+	fullest, _, err = a.fullest(ctx)
+	return fullest, err
+}
+
+func (a *Admin) defragmentAll(ctx context.Context) (Member, error) {
 	for _, endpoint := range a.client.Endpoints() {
 		if err := a.defragment(ctx, endpoint); err != nil {
-			return 0, err
-		}
-		m, _, err := a.member(ctx, endpoint)
-		if err != nil {
-			return 0, etcderr.Wrap("asking etcd at "+endpoint, err)
-		}
-		if m.Quota > 0 {
-			full = max(full, float64(m.Size)/float64(m.Quota))
+			return Member{}, err
 		}
 	}
-	return full, nil
+	fullest, _, err := a.fullest(ctx)
+	return fullest, err
+}
+
+// fullest is the member with the least space left, and the revision. All must answer.
+func (a *Admin) fullest(ctx context.Context) (fullest Member, revision int64, err error) {
+	for i, endpoint := range a.client.Endpoints() {
+		m, rev, err := a.member(ctx, endpoint)
+		if err != nil {
+			return fullest, 0, etcderr.Wrap("asking etcd at "+endpoint, err)
+		}
+		if i == 0 || m.full(m.Size) > fullest.full(fullest.Size) {
+			fullest = m
+		}
+		revision = max(revision, rev)
+	}
+	return fullest, revision, nil
+}
+
+// full is a size as a part of the member's quota; 0 when it does not say how large that is.
+func (m Member) full(size int64) float64 {
+	if m.Quota == 0 {
+		return 0
+	}
+	return float64(size) / float64(m.Quota)
 }
 
 // disarm takes every NOSPACE alarm back.
