@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"slices"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
@@ -77,10 +76,4 @@ func (s *Service) RemoveSecurityGroup(ctx context.Context, scope minato.Scope, i
 		return nil, err
 	}
 	return []store.Op{s.securityGroups().DeleteOp(item)}, nil
-}
-
-// DefaultSubnets are the subnets of a scope's default VPC, one for each zone.
-func (s *Service) DefaultSubnets(ctx context.Context, scope minato.Scope) ([]Subnet, error) {
-	all, err := list(ctx, s, s.subnets(), scope)
-	return slices.DeleteFunc(all, func(n Subnet) bool { return !n.DefaultForAZ }), err
 }
