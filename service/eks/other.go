@@ -24,6 +24,8 @@ var otherMembers = map[string]string{
 	"outpostConfig":               "Minato has no Outposts",
 	"remoteNetworkConfig":         "Minato does not have hybrid nodes yet",
 	"zonalShiftConfig":            "Minato does not have zonal shift",
+	"ipFamily":                    "it is fixed when the cluster is created",
+	"serviceIpv4Cidr":             "it is fixed when the cluster is created",
 }
 
 // echoedMembers are those that a cluster shows if it was given them. The others are shown always, or never.
