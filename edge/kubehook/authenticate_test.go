@@ -2,11 +2,18 @@ package kubehook
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	authv1 "k8s.io/api/authentication/v1"
@@ -105,6 +112,29 @@ func TestTroubleOfOursIsNotANo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDecisionIsBounded lets a decision hang until its context ends.
+func TestDecisionIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{
+			Authenticate: func(ctx context.Context, _, _ string) (access.User, error) {
+				<-ctx.Done()
+				return access.User{}, ctx.Err()
+			},
+			Ready: func() error { return nil },
+			Log:   slog.New(slog.DiscardHandler),
+		})
+		r := httptest.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(review("t")))
+		shown := &x509.Certificate{Subject: pkix.Name{CommonName: "k8s-" + cluster}}
+		r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{shown}}}
+		answer, begin := httptest.NewRecorder(), time.Now()
+		s.handler.ServeHTTP(answer, r)
+		if took := time.Since(begin); took != reviewTimeout || answer.Code != http.StatusInternalServerError {
+			t.Errorf("answer %d after %s, want 500 after %s", answer.Code, took, reviewTimeout)
+		}
+	})
 }
 
 // FuzzAuthenticate looks for a body that panics, or that is answered without a decision.

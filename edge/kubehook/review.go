@@ -13,6 +13,9 @@ import (
 // that are.
 const maxReview = 64 << 10
 
+// reviewTimeout bounds a decision. All decide from memory, but for a key that is too new to be there.
+const reviewTimeout = 5 * time.Second
+
 // reviewer answers one review of a cluster's kube-apiserver. An error that is a *badReview is the caller's, any other ours.
 type reviewer func(ctx context.Context, clusterID string, body []byte) (answer any, err error)
 
@@ -46,7 +49,9 @@ func (s *Server) review(name string, answer reviewer) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		result, err := answer(r.Context(), id, body)
+		ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
+		defer cancel()
+		result, err := answer(ctx, id, body)
 		if bad, ok := errors.AsType[*badReview](err); ok {
 			http.Error(w, bad.message, http.StatusBadRequest)
 			return
