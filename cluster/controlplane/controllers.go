@@ -14,10 +14,15 @@ func (p plan) controllerManager() supervisor.Spec {
 		"--allocate-node-cidrs=false", // pods get addresses of the VPC
 		"--service-cluster-ip-range="+p.ServiceCIDR,
 		"--use-service-account-credentials=true",
+		// At the default of 20 requests a second, getting some 40 credentials takes longer than all else that a new cluster
+		// waits for. kube-apiserver protects itself by priority and fairness.
+		"--kube-api-qps=300",
+		"--kube-api-burst=600",
 		"--service-account-private-key-file="+p.Dir.pki("sa.key"),
 		"--root-ca-file="+p.Dir.pki("ca.crt"),
 		"--cluster-signing-cert-file="+p.Dir.pki("ca.crt"),
 		"--cluster-signing-key-file="+p.Dir.pki("ca.key"),
+		"--flex-volume-plugin-dir="+p.Dir.generation(p.Generation, "flexvolume"), // it makes the folder; the default is in /usr
 	)
 	return p.spec(controllerManagerComponent, args, memory("75"))
 }

@@ -27,7 +27,7 @@ func (c *Controller) StopLeftovers(ctx context.Context) error {
 		return known[clusterID], nil
 	}
 	for _, name := range c.deps.Processes.Names() {
-		id, ours := clusterOf(name)
+		id, ours := ClusterOf(name)
 		if !ours {
 			continue
 		}

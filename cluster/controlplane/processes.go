@@ -42,8 +42,8 @@ func processName(clusterID, component string, generation int) string {
 	return fmt.Sprintf("%s%s/%s-%d", processPrefix, clusterID, component, generation)
 }
 
-// clusterOf is the cluster that a process name stands for; false when it is none of ours.
-func clusterOf(name string) (clusterID string, ok bool) {
+// ClusterOf is the cluster that a process name stands for; false when it is none of ours.
+func ClusterOf(name string) (clusterID string, ok bool) {
 	rest, ok := strings.CutPrefix(name, processPrefix)
 	clusterID, _, found := strings.Cut(rest, "/")
 	return clusterID, ok && found
@@ -58,7 +58,7 @@ func componentOf(name string) string {
 // of are the names of a cluster's processes.
 func (ps Processes) of(clusterID string) []string {
 	return slices.DeleteFunc(ps.Names(), func(name string) bool {
-		id, ok := clusterOf(name)
+		id, ok := ClusterOf(name)
 		return !ok || id != clusterID
 	})
 }

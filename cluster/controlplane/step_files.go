@@ -71,14 +71,14 @@ func (s filesStep) certificates(ctx context.Context, p *pass) error {
 	return set.issue()
 }
 
-// logDir holds the log files of a cluster, one for each component and audit.log.
-func logDir(h home.Dir, clusterID string) string { return h.Logs("clusters", clusterID) }
+// LogDir holds the log files of a cluster, one for each component and audit.log.
+func LogDir(h home.Dir, clusterID string) string { return h.Logs("clusters", clusterID) }
 
 // removeFilesStep removes the run folder and the logs.
 type removeFilesStep struct{ home home.Dir }
 
 func (s removeFilesStep) do(_ context.Context, p *pass) error {
-	for _, dir := range []string{string(newRunDir(s.home, p.cluster.ID)), logDir(s.home, p.cluster.ID)} {
+	for _, dir := range []string{string(newRunDir(s.home, p.cluster.ID)), LogDir(s.home, p.cluster.ID)} {
 		// An empty id would name the folder of all clusters.
 		if filepath.Base(dir) != p.cluster.ID {
 			return fmt.Errorf("cluster has the impossible id %q", p.cluster.ID)

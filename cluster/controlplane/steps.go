@@ -71,6 +71,6 @@ func (c *Controller) plan(p *pass, g Generation, version kube.Version) plan {
 		Keys:        p.keys.Encryption,
 		Settings:    c.deps.Settings,
 		Dir:         newRunDir(c.deps.Home, cluster.ID),
-		LogDir:      logDir(c.deps.Home, cluster.ID),
+		LogDir:      LogDir(c.deps.Home, cluster.ID),
 	}
 }

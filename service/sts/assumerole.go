@@ -102,7 +102,7 @@ func (in *AssumeRole) check() (minato.ARN, error) {
 		return arn, invalid("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
 			`Member must have 2 to 64 characters of the regular expression pattern: [\w+=,.@-]*`, in.SessionName)
 	}
-	if in.ExternalID != "" && !externalIDForm.MatchString(in.ExternalID) {
+	if in.ExternalID != "" && (len(in.ExternalID) > 1224 || !externalIDForm.MatchString(in.ExternalID)) {
 		return arn, invalid("1 validation error detected: Value '%s' at 'externalId' failed to satisfy constraint: "+
 			`Member must have 2 to 1224 characters of the regular expression pattern: [\w+=,.@:\/-]*`, in.ExternalID)
 	}
