@@ -1,0 +1,178 @@
+package eksapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"minato.dev/minato"
+	"minato.dev/minato/edge/aws"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/iam"
+)
+
+var scope = minato.Scope{Account: "111122223333", Region: "us-east-1"}
+
+// newService is the real service over a memstore, in an account with one VPC, three subnets and one role. The user mallory may
+// do nothing.
+func newService() *eks.Service {
+	zones := map[string]string{"subnet-a": "us-east-1a", "subnet-b": "us-east-1b", "subnet-c": "us-east-1c"}
+	return &eks.Service{
+		Store: memstore.New(),
+		Now:   func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 506e6, time.UTC) },
+		Authorize: func(_ context.Context, a iam.Access) error {
+			if who := a.Credential.Principal.ARN; who.ResourceName() == "mallory" {
+				return minato.Errorf(minato.Denied, "User: %s is not authorized to perform: %s on resource: %s", who, a.Action, a.Resource)
+			}
+			return nil
+		},
+		CheckRole: func(_ context.Context, role minato.ARN, _ string) error {
+			if role.ResourceName() != "eks-cluster" {
+				return minato.Errorf(minato.NotFound, "no such role")
+			}
+			return nil
+		},
+		Network: eks.Network{
+			Subnets: func(_ context.Context, _ minato.Scope, ids []string) (found []eks.Subnet, _ error) {
+				for _, id := range ids {
+					if zone, ok := zones[id]; ok {
+						found = append(found, eks.Subnet{ID: id, VPCID: "vpc-1", AvailabilityZone: zone})
+					}
+				}
+				return found, nil
+			},
+			SecurityGroups: func(context.Context, minato.Scope, []string) ([]eks.SecurityGroup, error) {
+				return []eks.SecurityGroup{{ID: "sg-1", VPCID: "vpc-1"}}, nil
+			},
+			CIDRs: func(context.Context, minato.Scope, string) ([]netip.Prefix, error) {
+				return []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}, nil
+			},
+			NewSecurityGroup: func(_ context.Context, _ minato.Scope, g eks.NewSecurityGroup) (string, []store.Op, error) {
+				return "sg-cluster", []store.Op{store.Create("/test/"+g.Name, nil)}, nil
+			},
+			RemoveSecurityGroup: func(context.Context, minato.Scope, string) ([]store.Op, error) { return nil, nil },
+		},
+		BuiltMinors: func() []string { return []string{"1.31", "1.35", "1.37"} },
+		Log:         slog.New(slog.DiscardHandler),
+	}
+}
+
+// TestScripts runs the conversations in testdata. A section is a request ("POST /clusters", "mallory: GET /clusters"), what it
+// must be answered ("200", "404 ResourceNotFoundException"), or something that happens meanwhile: "active NAME" and "remove
+// NAME" are what the control plane's reconciler does. $UPDATE stands for the id of the update that was begun last.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &script{service: newService()}
+			s.api = New(s.service)
+			for i, section := range archive.Files {
+				s.run(t, fmt.Sprintf("section %d (%s)", i+1, section.Name), section.Name, string(section.Data))
+			}
+		})
+	}
+}
+
+type script struct {
+	service *eks.Service
+	api     aws.API
+	last    *httptest.ResponseRecorder
+	update  string
+}
+
+func (s *script) run(t *testing.T, where, line, body string) {
+	t.Helper()
+	word, rest, _ := strings.Cut(line, " ")
+	switch {
+	case word == "active":
+		s.activate(t, rest)
+	case word == "remove":
+		item := s.cluster(t, rest)
+		if err := s.service.Remove(t.Context(), item); err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+	case word[0] >= '0' && word[0] <= '9':
+		s.compare(t, where, word, rest, body)
+	default:
+		s.request(line, body)
+	}
+}
+
+func (s *script) request(line, body string) {
+	user := "alice"
+	if who, request, ok := strings.Cut(line, ": "); ok {
+		user, line = who, request
+	}
+	method, uri, _ := strings.Cut(line, " ")
+	r := httptest.NewRequest(method, strings.ReplaceAll(uri, "$UPDATE", s.update), strings.NewReader(body))
+	principal := minato.Principal{Type: minato.IAMUser, Account: scope.Account, ARN: minato.NewARN("iam", "", scope.Account, "user/"+user)}
+	s.last = serve(s.api, r, &aws.Call{RequestID: "request-1", Scope: scope, Credential: iam.Credential{Principal: principal}})
+	var answer struct{ Update struct{ ID string } }
+	if json.Unmarshal(s.last.Body.Bytes(), &answer) == nil && answer.Update.ID != "" {
+		s.update = answer.Update.ID
+	}
+}
+
+func (s *script) compare(t *testing.T, where, status, code, body string) {
+	t.Helper()
+	text := s.last.Body.String()
+	if s.update != "" {
+		text = strings.ReplaceAll(text, s.update, "$UPDATE")
+	}
+	if fmt.Sprint(s.last.Code) != status || s.last.Header().Get("x-amzn-ErrorType") != code {
+		t.Fatalf("%s: got %d %s\n%s", where, s.last.Code, s.last.Header().Get("x-amzn-ErrorType"), text)
+	}
+	if diff := cmp.Diff(object(t, []byte(strings.TrimSpace(body))), object(t, []byte(text))); diff != "" {
+		t.Errorf("%s: (-want +got)\n%s\n%s", where, diff, text)
+	}
+}
+
+func (s *script) cluster(t *testing.T, name string) store.Item[eks.Cluster] {
+	t.Helper()
+	item, err := eks.Clusters(s.service.Store).Get(t.Context(), eks.ClusterKey(scope, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
+func (s *script) activate(t *testing.T, name string) {
+	t.Helper()
+	item := s.cluster(t, name)
+	c := &item.Value
+	c.Status = eks.Status{
+		Status: c.Status.Status, ObservedGeneration: c.Spec.Generation, Endpoint: "https://127.0.0.1:6443", CAData: "Q0E=",
+		Issuer: "https://127.0.0.1:4567/id/0123", PlatformVersion: eks.PlatformVersion,
+	}
+	ops, err := eks.CompleteUpdates(t.Context(), s.service.Store, c)
+	if err == nil {
+		err = c.Transition(eks.ClusterActive, eks.ByReconciler)
+	}
+	if err == nil {
+		_, err = s.service.Store.Commit(t.Context(), append(ops, eks.Clusters(s.service.Store).UpdateOp(item))...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
