@@ -1,0 +1,127 @@
+// Command bench measures Minato against the bare upstream processes (etcd, kube-apiserver, kube-controller-manager and
+// kube-scheduler started by hand), in one run on one machine, and prints each figure as a ratio to them: a table, and JSON in
+// bin/bench/results.json.
+//
+//	make bench
+//	go run ./bench -run create -n 3
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+// Row is one measured figure, beside the bare upstream's where there is one.
+type Row struct {
+	Name   string  `json:"name"`
+	Minato float64 `json:"minato"`
+	Bare   float64 `json:"bare,omitempty"`
+	Ratio  float64 `json:"ratio,omitempty"` // minato / bare
+	Unit   string  `json:"unit"`
+	Goal   string  `json:"goal,omitempty"`
+}
+
+// options are the command's flags.
+type options struct {
+	n      int
+	burst  int
+	minor  string
+	bin    string
+	dir    string
+	suites string
+}
+
+func main() {
+	// The bench is its own bare etcd: the upstream program, as released.
+	if len(os.Args) > 1 && os.Args[1] == "etcd" {
+		etcdmain.Main(os.Args[1:])
+		return
+	}
+	var o options
+	flag.IntVar(&o.n, "n", 10, "clusters created one after the other")
+	flag.IntVar(&o.burst, "burst", 10, "clusters created at once")
+	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
+	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
+	flag.StringVar(&o.suites, "run", "create,memory,burst,auth", "suites to run")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	var err error
+	if o.bin, err = filepath.Abs(o.bin); err != nil {
+		return err
+	}
+	if o.dir, err = os.MkdirTemp("", "minato-bench-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(o.dir) }()
+
+	suites := []struct {
+		name string
+		run  func(context.Context, options) ([]Row, error)
+	}{
+		{"create", benchCreate},
+		{"memory", benchMemory},
+		{"burst", benchBurst},
+		{"auth", benchAuth},
+	}
+	var rows []Row
+	for _, s := range suites {
+		if !strings.Contains(o.suites, s.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s\n", s.name)
+		r, err := s.run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		rows = append(rows, r...)
+	}
+	printTable(rows)
+	return writeJSON(filepath.Join(o.bin, "bench", "results.json"), rows)
+}
+
+func printTable(rows []Row) {
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "figure\tminato\tbare\tratio\tunit\tgoal\t")
+	for _, r := range rows {
+		bare, ratio := "-", "-"
+		if r.Bare != 0 {
+			bare, ratio = fmt.Sprintf("%.2f", r.Bare), fmt.Sprintf("%.2f", r.Ratio)
+		}
+		fmt.Fprintf(t, "%s\t%.2f\t%s\t%s\t%s\t%s\t\n", r.Name, r.Minato, bare, ratio, r.Unit, r.Goal)
+	}
+	_ = t.Flush()
+}
+
+func writeJSON(path string, rows []Row) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Println("\nJSON:", path)
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
+
+// against makes a row with its ratio.
+func against(name string, minato, bare float64, unit, goal string) Row {
+	return Row{Name: name, Minato: minato, Bare: bare, Ratio: minato / bare, Unit: unit, Goal: goal}
+}

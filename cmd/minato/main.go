@@ -1,0 +1,108 @@
+// Command minato starts, stops and inspects a Minato server, and is its internal processes too. Everything that AWS has an
+// API for is done with aws, kubectl and terraform; `minato env` prints what they need.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"minato.dev/minato/internal/home"
+)
+
+// version is stamped by the build.
+var version = "dev"
+
+// Exit codes of every subcommand.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError marks an error as wrong usage.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	cmd := root()
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(os.Stderr, "minato:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "minato",
+		Short: "EKS-compatible managed Kubernetes on any machine",
+		Long: `Minato speaks the AWS EKS API and runs real Kubernetes control planes behind it.
+
+Start it with "minato up", then in another terminal:
+
+    eval "$(minato env)"
+    aws eks list-clusters`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q: see minato help", args[0])}
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	for _, sub := range []*cobra.Command{
+		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
+		backupCommand(), restoreCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(),
+	} {
+		if check := sub.Args; check != nil {
+			sub.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+				}
+				return nil
+			}
+		}
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+// homeFlag adds --home and returns what resolves it.
+func homeFlag(cmd *cobra.Command) func() (home.Dir, error) {
+	dir := cmd.Flags().String("home", "", "home folder (default $MINATO_HOME or ~/.minato)")
+	return func() (home.Dir, error) {
+		if *dir == "" {
+			return home.Default()
+		}
+		return home.At(*dir)
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Args:  cobra.NoArgs,
+		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), version) },
+	}
+}

@@ -1,0 +1,154 @@
+// Package control is how `minato status`, `minato logs` and `minato down` talk to a running server: HTTP over a unix socket
+// that only the server's own user can open.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"minato.dev/minato/engine/supervisor"
+	"minato.dev/minato/internal/home"
+)
+
+// Status is what a server says about itself.
+type Status struct {
+	Version   string              `json:"version"`
+	Home      string              `json:"home"`
+	PID       int                 `json:"pid"`
+	Ready     bool                `json:"ready"`
+	Endpoint  string              `json:"endpoint"`
+	Region    string              `json:"region"`
+	Accounts  []string            `json:"accounts"`
+	Started   time.Time           `json:"started"`
+	Clock     time.Time           `json:"clock"` // Minato's time; differs from the machine's with --test-clock
+	TestClock bool                `json:"testClock"`
+	RSSBytes  int64               `json:"rssBytes"`
+	Etcd      Etcd                `json:"etcd"`
+	Minors    []string            `json:"kubernetesMinors"` // built
+	Processes []supervisor.Status `json:"processes"`        // Minato's own: etcd, hook, gate
+	Clusters  []Cluster           `json:"clusters"`
+}
+
+// Etcd is the state of the store.
+type Etcd struct {
+	Endpoints []string `json:"endpoints"`
+	External  bool     `json:"external"`
+	DBBytes   int64    `json:"dbBytes"`
+	Quota     int64    `json:"quotaBytes,omitempty"`
+	Alarms    []string `json:"alarms,omitempty"`
+	Error     string   `json:"error,omitempty"`
+}
+
+// Cluster is one cluster in Status.
+type Cluster struct {
+	Account      string              `json:"account"`
+	Region       string              `json:"region"`
+	Name         string              `json:"name"`
+	ID           string              `json:"id"`
+	Version      string              `json:"version"`
+	Status       string              `json:"status"`
+	Endpoint     string              `json:"endpoint,omitempty"`
+	PrivateBytes int64               `json:"privateBytes"` // of its processes
+	Keys         int64               `json:"etcdKeys"`
+	KeyBytes     int64               `json:"etcdBytes"`
+	Issues       []string            `json:"issues,omitempty"`
+	LoggingTypes []string            `json:"loggingTypes,omitempty"`
+	Processes    []supervisor.Status `json:"processes"`
+}
+
+// Server answers on the control socket.
+type Server struct {
+	Status   func(ctx context.Context) Status
+	Shutdown func() // asks the server to stop everything; returns at once
+}
+
+// Serve listens on the home's control socket until ctx ends.
+func (s Server) Serve(ctx context.Context, dir home.Dir) error {
+	path := dir.ControlSocket()
+	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+		return err
+	}
+	// The home's lock is held: a socket that is still there is left over.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.Status(r.Context()))
+	})
+	mux.HandleFunc("POST /shutdown", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		s.Shutdown()
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// ErrNotRunning is a home whose server does not answer.
+var ErrNotRunning = errors.New("no server is running in this home: start one with `minato up`")
+
+// GetStatus asks the running server for its status.
+func GetStatus(ctx context.Context, dir home.Dir) (Status, error) {
+	var st Status
+	body, err := request(ctx, dir, http.MethodGet, "/status")
+	if err != nil {
+		return st, err
+	}
+	return st, json.Unmarshal(body, &st)
+}
+
+// Shutdown asks the running server to stop everything.
+func Shutdown(ctx context.Context, dir home.Dir) error {
+	_, err := request(ctx, dir, http.MethodPost, "/shutdown")
+	return err
+}
+
+func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, error) {
+	client := &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				conn, err := d.DialContext(ctx, "unix", dir.ControlSocket())
+				if err != nil {
+					return nil, fmt.Errorf("%w (%s)", ErrNotRunning, dir)
+				}
+				return conn, nil
+			},
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://minato"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		if errors.Is(err, ErrNotRunning) {
+			return nil, fmt.Errorf("%w (home %s)", ErrNotRunning, dir)
+		}
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+}

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"minato.dev/minato/internal/doctor"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/kube"
+	"minato.dev/minato/server/control"
+)
+
+// Kube is the folder beside the minato binary where `make kube` puts the Kubernetes minors.
+func Kube(executable string) kube.Binaries {
+	return kube.Binaries(filepath.Join(filepath.Dir(executable), "kube"))
+}
+
+// DoctorConfig says what `minato doctor` should look at for a home, which need not exist yet.
+func DoctorConfig(ctx context.Context, dir home.Dir, executable string) doctor.Config {
+	listen, tlsPort := defaultListen, 0
+	if cfg, err := dir.LoadConfig(); err == nil {
+		listen, tlsPort = cfg.Listen, cfg.TLSPort
+	}
+	host, port, _ := net.SplitHostPort(listen)
+	if n, err := strconv.Atoi(port); err == nil && tlsPort == 0 {
+		tlsPort = n + 1
+	}
+	_, err := control.GetStatus(ctx, dir)
+	c := doctor.Config{
+		Home:       string(dir),
+		Ports:      []string{listen, net.JoinHostPort(host, strconv.Itoa(tlsPort))},
+		Running:    err == nil,
+		Executable: executable,
+	}
+	for _, v := range Kube(executable).Built() {
+		c.Minors = append(c.Minors, v.Minor)
+	}
+	for _, v := range kube.Versions() {
+		if v.Default {
+			c.DefaultMinor = v.Minor
+		}
+	}
+	return c
+}

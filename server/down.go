@@ -1,0 +1,90 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"minato.dev/minato/engine/supervisor"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/server/control"
+)
+
+// Down stops the server of a home and every process of it; it works also when the server itself was killed and only its
+// children are left.
+func Down(ctx context.Context, dir home.Dir, out io.Writer) error {
+	if !dir.Exists() {
+		return fmt.Errorf("no server was ever started in %s", dir)
+	}
+	err := control.Shutdown(ctx, dir)
+	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+		return err
+	}
+	if err == nil {
+		fmt.Fprintln(out, "stopping")
+	}
+	release, err := dir.AcquireWhenFree(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sup, err := supervisor.New(dir.Processes(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer sup.Close()
+	if err := stopProcesses(ctx, sup); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "stopped")
+	return nil
+}
+
+// stopProcesses stops all children: control planes first, since they need the others to end well, then the webhooks and the
+// gate, and etcd last.
+func stopProcesses(ctx context.Context, sup *supervisor.Supervisor) error {
+	order := func(name string) int {
+		switch {
+		case name == etcdProcess:
+			return 2
+		case name == hookProcess || name == gateProcess:
+			return 1
+		case strings.Contains(name, "/kube-apiserver-"):
+			return 0
+		}
+		return -1
+	}
+	byOrder := map[int][]string{}
+	for _, name := range sup.OnFile() {
+		byOrder[order(name)] = append(byOrder[order(name)], name)
+	}
+	for stage := -1; stage <= 2; stage++ {
+		var g errgroup.Group
+		for _, name := range byOrder[stage] {
+			g.Go(func() error { return sup.Stop(ctx, name) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Purge deletes a stopped home with everything in it.
+func Purge(dir home.Dir) error {
+	release, err := dir.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if !dir.Exists() {
+		return fmt.Errorf("%s is no Minato home (it has no config.json): nothing is deleted", dir)
+	}
+	return errors.Join(os.RemoveAll(dir.Run()), os.RemoveAll(string(dir)))
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/engine/store"
+)
+
+// startHelpers runs the webhooks and the gate, and waits until both have read their records.
+func (s *Server) startHelpers(ctx context.Context) (string, error) {
+	var g errgroup.Group
+	for _, p := range []struct {
+		name  string
+		ready func(context.Context) error
+	}{
+		{hookProcess, s.probe("https", s.cfg.HookPort)},
+		{gateProcess, s.probe("http", s.cfg.GatePort)},
+	} {
+		g.Go(func() error {
+			if err := s.sup.Ensure(ctx, s.ownProcess(p.name, p.ready)); err != nil {
+				return err
+			}
+			return s.sup.WaitReady(ctx, p.name)
+		})
+	}
+	s.goRun("certificate renewal", s.renewCertificates)
+	return "", g.Wait()
+}
+
+// probe asks a process beside us for /readyz.
+func (s *Server) probe(scheme string, port int) func(context.Context) error {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.ca.Pool()},
+	}}
+	url := fmt.Sprintf("%s://127.0.0.1:%d/readyz", scheme, port)
+	return func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, resp.Status)
+		}
+		return nil
+	}
+}
+
+// renewCertificates looks daily whether a certificate of our own processes nears its end.
+func (s *Server) renewCertificates(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := ensureHookCertificate(s.dir, s.ca); err != nil {
+			s.log.Error("renewing the webhooks' certificate failed", "error", err)
+		}
+		if s.cfg.ExternalEtcd {
+			continue
+		}
+		if err := s.etcdPKI.Ensure(); err != nil {
+			s.log.Error("renewing etcd's certificates failed", "error", err)
+		}
+	}
+}
+
+func (s *Server) gateAdmin() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.GatePort))
+}
+
+func (s *Server) gateApplied(ctx context.Context, rev store.Revision) error {
+	return gate.Applied(ctx, s.gateAdmin(), rev)
+}
+
+func (s *Server) gateState(ctx context.Context, clusterID string) (gate.RouteState, error) {
+	return gate.State(ctx, s.gateAdmin(), clusterID)
+}

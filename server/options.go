@@ -1,0 +1,136 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/etcd"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/internal/ports"
+	"minato.dev/minato/kube"
+)
+
+// Options are what `minato up` was asked for. Empty ones keep what the home was started with before, or the default.
+type Options struct {
+	Home             home.Dir
+	Listen           string
+	Advertise        []string
+	Accounts         []string
+	Region           minato.Region
+	TestClock        time.Time // zero is the machine's time
+	AllowUnsupported bool
+	EtcdEndpoints    []string      // of an external etcd; none is our own
+	Etcd             etcd.External // and its files
+
+	Cluster string // create this cluster once up
+	Version string // its minor
+
+	Kube          kube.Binaries // the built Kubernetes minors
+	Executable    string        // the minato binary, for the processes beside us
+	MinatoVersion string
+	Out           io.Writer // progress
+}
+
+// defaultListen is where tools that talk to a local AWS look.
+const defaultListen = "127.0.0.1:4566"
+
+// resolve merges the options into the home's settings, making them at the first start, and saves them.
+func resolve(ctx context.Context, o Options) (home.Config, error) {
+	cfg, err := o.Home.LoadConfig()
+	first := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !first {
+		return cfg, err
+	}
+	if o.Region != "" && !first && o.Region != cfg.Region {
+		return cfg, minato.Errorf(minato.Invalid, "--region %s: this home was started in %s, and a region cannot be changed; use another --home", o.Region, cfg.Region)
+	}
+	cfg.Region = cmp.Or(o.Region, cfg.Region, minato.DefaultRegion)
+	if err := resolveListen(&cfg, o); err != nil {
+		return cfg, err
+	}
+	resolveAccounts(&cfg, o.Accounts)
+	if err := resolvePorts(ctx, &cfg, o); err != nil {
+		return cfg, err
+	}
+	if !o.TestClock.IsZero() {
+		cfg.ClockOffset = time.Until(o.TestClock)
+	}
+	return cfg, o.Home.SaveConfig(cfg)
+}
+
+func resolveListen(cfg *home.Config, o Options) error {
+	cfg.Listen = cmp.Or(o.Listen, cfg.Listen, defaultListen)
+	host, port, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return minato.Errorf(minato.Invalid, "--listen %q: want host:port, such as %s", cfg.Listen, defaultListen)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65534 {
+		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65534", cfg.Listen)
+	}
+	// The TLS port stands in every issuer, so it stays what it was at the first start.
+	if cfg.TLSPort == 0 {
+		cfg.TLSPort = n + 1
+	}
+	if len(o.Advertise) > 0 {
+		cfg.AdvertiseAddress = o.Advertise
+	}
+	if len(cfg.AdvertiseAddress) == 0 {
+		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		cfg.AdvertiseAddress = []string{host}
+	}
+	return nil
+}
+
+func resolveAccounts(cfg *home.Config, asked []string) {
+	for _, a := range asked {
+		if !slices.Contains(cfg.Accounts, a) {
+			cfg.Accounts = append(cfg.Accounts, a)
+		}
+	}
+	if len(cfg.Accounts) == 0 {
+		n, _ := rand.Int(rand.Reader, big.NewInt(900_000_000_000))
+		cfg.Accounts = []string{strconv.FormatInt(n.Int64()+100_000_000_000, 10)}
+	}
+}
+
+// resolvePorts fixes the loopback ports of our own processes: they stand in the arguments of every control plane.
+func resolvePorts(ctx context.Context, cfg *home.Config, o Options) error {
+	if cfg.HookPort == 0 {
+		free, release, err := ports.Free(ctx, 3)
+		if err != nil {
+			return err
+		}
+		defer release()
+		cfg.EtcdPort, cfg.HookPort, cfg.GatePort = free[0], free[1], free[2]
+	}
+	switch {
+	case len(o.EtcdEndpoints) > 0:
+		if len(cfg.EtcdEndpoints) > 0 && !cfg.ExternalEtcd && dirExists(o.Home.Etcd()) {
+			return minato.Errorf(minato.Invalid, "--etcd-endpoints: this home keeps its records in its own etcd already; use another --home")
+		}
+		cfg.EtcdEndpoints, cfg.ExternalEtcd = o.EtcdEndpoints, true
+	case !cfg.ExternalEtcd:
+		cfg.EtcdEndpoints = []string{fmt.Sprintf("https://127.0.0.1:%d", cfg.EtcdPort)}
+	}
+	return nil
+}
+
+func dirExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/engine/supervisor"
+	"minato.dev/minato/server/control"
+	"minato.dev/minato/service/eks"
+)
+
+// statusTimeout bounds what a status asks of etcd, so that it can say that etcd does not answer.
+const statusTimeout = 3 * time.Second
+
+// status is what `minato status` shows.
+func (s *Server) status(ctx context.Context) control.Status {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	self := supervisor.Status{PID: os.Getpid()}.WithMemory()
+	st := control.Status{
+		Version:   s.o.MinatoVersion,
+		Home:      string(s.dir),
+		PID:       self.PID,
+		Ready:     s.ready.Load(),
+		Endpoint:  s.cfg.EndpointURL(),
+		Region:    string(s.cfg.Region),
+		Accounts:  s.cfg.Accounts,
+		Started:   s.started,
+		Clock:     s.clock.Now(),
+		TestClock: s.clock.Offset() != 0,
+		RSSBytes:  self.RSSBytes,
+		Etcd:      s.etcdStatus(ctx),
+	}
+	for _, v := range s.o.Kube.Built() {
+		st.Minors = append(st.Minors, v.Minor)
+	}
+	of := map[string][]supervisor.Status{}
+	for _, p := range s.sup.List() {
+		p = p.WithMemory()
+		if id, ok := controlplane.ClusterOf(p.Name); ok {
+			of[id] = append(of[id], p)
+		} else {
+			st.Processes = append(st.Processes, p)
+		}
+	}
+	st.Clusters = s.clusterStatus(ctx, of)
+	return st
+}
+
+func (s *Server) etcdStatus(ctx context.Context) control.Etcd {
+	e := control.Etcd{Endpoints: s.cfg.EtcdEndpoints, External: s.cfg.ExternalEtcd}
+	h, err := s.etcd.Health(ctx)
+	if err != nil {
+		e.Error = err.Error()
+		return e
+	}
+	e.Alarms = h.Alarms
+	for _, m := range h.Members {
+		e.DBBytes, e.Quota = max(e.DBBytes, m.Size), max(e.Quota, m.Quota)
+	}
+	if m := s.etcd.Maintenance(); m.Trouble != "" {
+		e.Error = m.Trouble
+	}
+	return e
+}
+
+func (s *Server) clusterStatus(ctx context.Context, processes map[string][]supervisor.Status) []control.Cluster {
+	page, err := eks.Clusters(s.store).List(ctx, "", "", 0)
+	if err != nil {
+		return nil
+	}
+	out := make([]control.Cluster, len(page.Items))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, item := range page.Items {
+		g.Go(func() error {
+			out[i] = s.oneCluster(ctx, &item.Value, processes[item.Value.ID])
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return out
+}
+
+func (s *Server) oneCluster(ctx context.Context, c *eks.Cluster, processes []supervisor.Status) control.Cluster {
+	out := control.Cluster{
+		Account:      c.Scope.Account,
+		Region:       string(c.Scope.Region),
+		Name:         c.Name,
+		ID:           c.ID,
+		Version:      c.Spec.Version,
+		Status:       string(c.Status.Status),
+		Endpoint:     c.Status.Endpoint,
+		LoggingTypes: c.Spec.LoggingTypes,
+		Processes:    processes,
+	}
+	for _, p := range processes {
+		out.PrivateBytes += p.PrivateBytes
+	}
+	if size, err := s.etcd.TenantSize(ctx, c.ID); err == nil {
+		out.Keys, out.KeyBytes = size.Keys, size.Bytes
+	}
+	for _, cond := range c.Status.Conditions {
+		if !cond.OK {
+			out.Issues = append(out.Issues, strings.TrimSpace(cond.Type+": "+cond.Message))
+		}
+	}
+	return out
+}
