@@ -145,9 +145,9 @@ func (c *Client) Shell(t testing.TB, script string) string {
 // Run runs any program with the client's environment.
 func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("these tests drive the real clients, and %s is not on PATH: %v; `minato doctor` says how to install it", name, err)
+	path, ok := c.lookPath(name)
+	if !ok {
+		t.Fatalf("these tests drive the real clients, and %s is not on PATH; `bin/minato doctor` says how to install it", name)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
@@ -156,7 +156,7 @@ func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	cmd.WaitDelay = 10 * time.Second // a grandchild may hold the pipes
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	err := cmd.Run()
 	r := Result{Command: filepath.Base(name) + " " + strings.Join(args, " "), Stdout: stdout.String(), Stderr: stderr.String()}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		r.ExitCode = exit.ExitCode()
@@ -167,4 +167,18 @@ func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 		t.Fatalf("no end after %s: %s", commandTimeout, r)
 	}
 	return r
+}
+
+// lookPath finds a program on the client's own PATH.
+func (c *Client) lookPath(name string) (string, bool) {
+	if filepath.IsAbs(name) {
+		return name, true
+	}
+	for _, dir := range filepath.SplitList(c.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, true
+		}
+	}
+	return "", false
 }
