@@ -66,6 +66,22 @@ func (s *Service) hold(ctx context.Context, h Holder) (held, error) {
 	}
 }
 
+// Description is what is common to users, groups and roles.
+type Description struct {
+	ARN      minato.ARN
+	Tags     minato.Tags
+	Boundary string // ARN of the permissions boundary, or empty
+}
+
+// Describe reads what is common to users, groups and roles.
+func (s *Service) Describe(ctx context.Context, h Holder) (Description, error) {
+	e, err := s.hold(ctx, h)
+	if err != nil {
+		return Description{}, err
+	}
+	return Description{ARN: e.arn(h.Kind), Tags: e.Tags, Boundary: e.Boundary}, nil
+}
+
 // update changes a user, group or role.
 func (s *Service) update(ctx context.Context, h Holder, change func(*Entity) error) error {
 	return s.transact(ctx, func() ([]store.Op, error) {

@@ -41,14 +41,10 @@ func (s *Service) getProfile(ctx context.Context, account, name string) (store.I
 	return item, err
 }
 
-// InstanceProfile reads an instance profile and its role, nil if it has none.
-func (s *Service) InstanceProfile(ctx context.Context, account, name string) (InstanceProfile, *Role, error) {
+// InstanceProfile reads an instance profile.
+func (s *Service) InstanceProfile(ctx context.Context, account, name string) (InstanceProfile, error) {
 	item, err := s.getProfile(ctx, account, name)
-	if err != nil || item.Value.Role == "" {
-		return item.Value, nil, err
-	}
-	role, err := s.Role(ctx, account, item.Value.Role)
-	return item.Value, &role, err
+	return item.Value, err
 }
 
 // InstanceProfiles lists an account's instance profiles under a path.

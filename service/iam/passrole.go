@@ -39,9 +39,9 @@ func (s *Service) PassRole(ctx context.Context, p Pass) error {
 }
 
 // CheckServiceRole is whether a role exists (else NotFound, reason NoSuchEntity) and its trust policy lets an AWS service
-// assume it (else Denied).
-func (s *Service) CheckServiceRole(ctx context.Context, role minato.ARN, service string) error {
-	return s.checkTrust(ctx, role, service, minato.ARN{})
+// assume it on behalf of a resource, which may be zero (else Denied).
+func (s *Service) CheckServiceRole(ctx context.Context, role minato.ARN, service string, resource minato.ARN) error {
+	return s.checkTrust(ctx, role, service, resource)
 }
 
 func (s *Service) checkTrust(ctx context.Context, arn minato.ARN, service string, resource minato.ARN) error {

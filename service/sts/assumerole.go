@@ -25,6 +25,7 @@ const (
 // AssumeRole is a request for credentials of a role.
 type AssumeRole struct {
 	Credential     iam.Credential
+	Context        map[string][]string // condition keys of the request, as in iam.Access
 	RoleARN        string
 	SessionName    string
 	Policy         string   // a session policy, or empty
@@ -138,7 +139,9 @@ func (in *AssumeRole) duration(role iam.Role) (time.Duration, error) {
 // authorize asks the caller's policies and the role's trust policy for sts:AssumeRole, and for sts:TagSession if the
 // session has tags, be they new or handed on.
 func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, tagged bool) error {
-	keys := map[string][]string{"sts:rolesessionname": {in.SessionName}}
+	keys := map[string][]string{}
+	maps.Copy(keys, in.Context)
+	keys["sts:rolesessionname"] = []string{in.SessionName}
 	if in.ExternalID != "" {
 		keys["sts:externalid"] = []string{in.ExternalID}
 	}

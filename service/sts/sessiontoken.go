@@ -10,8 +10,8 @@ import (
 )
 
 // GetSessionToken gives a user, or the account's root, temporary credentials of their own. It needs no permission, and an
-// explicit deny forbids it. A duration of zero is 12 hours, for root one hour.
-func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.Duration) (iam.Temporary, error) {
+// explicit deny forbids it. A duration of zero is 12 hours, for root one hour; keys are the request's condition keys.
+func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.Duration, keys map[string][]string) (iam.Temporary, error) {
 	if c.Session != nil {
 		return iam.Temporary{}, denied("Cannot call GetSessionToken with session credentials")
 	}
@@ -25,7 +25,7 @@ func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.
 	if err := checkDuration(d, maxUserSession); err != nil {
 		return iam.Temporary{}, err
 	}
-	access := iam.Access{Credential: c, Action: "sts:GetSessionToken"}
+	access := iam.Access{Credential: c, Action: "sts:GetSessionToken", Context: keys}
 	decision, err := s.iam.Decide(ctx, access)
 	if err != nil {
 		return iam.Temporary{}, err
@@ -37,8 +37,12 @@ func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.
 	return s.iam.IssueSession(ctx, c.Principal, iam.SessionContext{}, min(d, longest))
 }
 
-// AccessKeyAccount is the account that an access key belongs to, long-lived or temporary.
-func (s *Service) AccessKeyAccount(ctx context.Context, id string) (string, error) {
+// AccessKeyAccount is the account that an access key belongs to, long-lived or temporary; keys are the request's condition keys.
+func (s *Service) AccessKeyAccount(ctx context.Context, c iam.Credential, id string, keys map[string][]string) (string, error) {
+	err := s.iam.Authorize(ctx, iam.Access{Credential: c, Action: "sts:GetAccessKeyInfo", Context: keys})
+	if err != nil {
+		return "", err
+	}
 	account, err := s.iam.KeyAccount(ctx, id)
 	if minato.Is(err, minato.NotFound) {
 		err = invalid("The access key id %q is not one of this server's", id)
