@@ -92,6 +92,5 @@ func (s *Server) network() eks.Network {
 		NewSecurityGroup: func(ctx context.Context, scope minato.Scope, g eks.NewSecurityGroup) (string, []store.Op, error) {
 			return s.ec2.NewSecurityGroup(ctx, scope, g.VPCID, g.Name, g.Description, g.Tags)
 		},
-		RemoveSecurityGroup: s.ec2.RemoveSecurityGroup,
 	}
 }

@@ -112,7 +112,7 @@ func (s *Service) newCluster(ctx context.Context, c Caller, r CreateClusterReque
 	if err := checkTags(r.Tags); err != nil {
 		return Cluster{}, err
 	}
-	if spec.RoleARN, err = s.checkRole(ctx, c, r.RoleARN); err != nil {
+	if spec.RoleARN, err = s.checkRole(ctx, c, r.RoleARN, clusterARN(c.Scope, r.Name)); err != nil {
 		return Cluster{}, err
 	}
 	if spec.VPCID, err = s.checkSubnets(ctx, c.Scope, spec.SubnetIDs); err != nil {
@@ -181,7 +181,7 @@ func (s *Service) newSpec(r CreateClusterRequest) (ClusterSpec, error) {
 
 // checkRole checks that the caller may pass the role, and that EKS can assume it. The messages keep clear of the phrases on
 // which Terraform tries again for minutes, "does not exist" among them: here a role is there at once, or not at all.
-func (s *Service) checkRole(ctx context.Context, c Caller, role string) (minato.ARN, error) {
+func (s *Service) checkRole(ctx context.Context, c Caller, role string, cluster minato.ARN) (minato.ARN, error) {
 	arn, err := minato.ParseARN(role)
 	if err != nil || arn.Service != "iam" || arn.ResourceType() != "role" || arn.ResourceName() == "" {
 		return arn, minato.Errorf(minato.Invalid, "roleArn %q is not the ARN of an IAM role: want arn:aws:iam::%s:role/NAME", shorten(role), c.Scope.Account)
@@ -189,10 +189,11 @@ func (s *Service) checkRole(ctx context.Context, c Caller, role string) (minato.
 	if arn.Account != c.Scope.Account {
 		return arn, minato.Errorf(minato.Invalid, "Cross-account pass role is not allowed: the role %s is of another account than %s", arn, c.Scope.Account)
 	}
-	if err := s.authorize(ctx, c, "iam:PassRole", arn, conditions{"iam:passedtoservice": {servicePrincipal}}); err != nil {
+	passing := conditions{"iam:passedtoservice": {servicePrincipal}, "iam:associatedresourcearn": {cluster.String()}}
+	if err := s.authorize(ctx, c, "iam:PassRole", arn, passing); err != nil {
 		return arn, err
 	}
-	switch err := s.CheckRole(ctx, arn, servicePrincipal); minato.KindOf(err) {
+	switch err := s.CheckRole(ctx, arn, servicePrincipal, cluster); minato.KindOf(err) {
 	case "":
 		return arn, nil
 	case minato.NotFound:

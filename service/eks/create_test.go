@@ -55,7 +55,7 @@ func TestCreateClusterWithDefaults(t *testing.T) {
 	if keys := accesses[0].Context; keys["aws:requesttag/team"][0] != "a" || keys["aws:tagkeys"][0] != "Team" || accesses[0].Resource != got.ARN() {
 		t.Errorf("CreateCluster was asked with %+v", accesses[0])
 	}
-	if a := accesses[2]; a.Context["iam:passedtoservice"][0] != "eks.amazonaws.com" || a.Resource != got.Spec.RoleARN {
+	if a := accesses[2]; a.Context["iam:passedtoservice"][0] != "eks.amazonaws.com" || a.Context["iam:associatedresourcearn"][0] != got.ARN().String() || a.Resource != got.Spec.RoleARN {
 		t.Errorf("PassRole was asked with %+v", a)
 	}
 	read, err := w.DescribeCluster(t.Context(), alice, "prod")

@@ -18,8 +18,6 @@ type Network struct {
 	CIDRs func(ctx context.Context, scope minato.Scope, vpcID string) ([]netip.Prefix, error)
 	// NewSecurityGroup names a security group that does not exist yet and gives the ops that make it exist.
 	NewSecurityGroup func(ctx context.Context, scope minato.Scope, g NewSecurityGroup) (id string, ops []store.Op, err error)
-	// RemoveSecurityGroup gives the ops that remove a security group; none where there is none.
-	RemoveSecurityGroup func(ctx context.Context, scope minato.Scope, id string) ([]store.Op, error)
 }
 
 // Subnet is what matters of a subnet here.

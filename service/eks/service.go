@@ -20,8 +20,8 @@ type Service struct {
 	Now       func() time.Time
 	Authorize iam.Authorize
 	// CheckRole is whether a role exists (else an Error of kind NotFound) and its trust policy lets an AWS service principal
-	// assume it (else of kind Denied).
-	CheckRole func(ctx context.Context, role minato.ARN, servicePrincipal string) error
+	// assume it on behalf of a resource (else of kind Denied).
+	CheckRole func(ctx context.Context, role minato.ARN, servicePrincipal string, resource minato.ARN) error
 	Network   Network
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string

@@ -63,9 +63,9 @@ func (w *world) authorizeAccess(_ context.Context, a iam.Access) error {
 	return nil
 }
 
-func checkTestRole(_ context.Context, role minato.ARN, service string) error {
+func checkTestRole(_ context.Context, role minato.ARN, service string, resource minato.ARN) error {
 	switch {
-	case role.ResourceName() == "eks-cluster" && service == "eks.amazonaws.com":
+	case role.ResourceName() == "eks-cluster" && service == "eks.amazonaws.com" && resource.ResourceType() == "cluster":
 		return nil
 	case role.ResourceName() == "lambda":
 		return minato.Errorf(minato.Denied, "trusts somebody else")
@@ -100,18 +100,6 @@ func (w *world) network() Network {
 			w.groups++
 			id := "sg-new-" + string(rune('0'+w.groups%10))
 			return id, []store.Op{store.Create(testGroupsPrefix+g.Name, []byte(id))}, nil
-		},
-		RemoveSecurityGroup: func(ctx context.Context, _ minato.Scope, id string) ([]store.Op, error) {
-			l, err := w.Store.List(ctx, testGroupsPrefix, store.ListOptions{})
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range l.Entries {
-				if string(e.Value) == id {
-					return []store.Op{store.Delete(e.Key, e.Modified)}, nil
-				}
-			}
-			return nil, nil
 		},
 	}
 }
@@ -165,6 +153,21 @@ func (w *world) reconcile(t *testing.T, name string) Cluster {
 		t.Fatal(err)
 	}
 	return *c
+}
+
+// remove does what the control plane's reconciler does when nothing of a cluster is left.
+func (w *world) remove(t *testing.T, name string) {
+	t.Helper()
+	item, err := Clusters(w.Store).Get(t.Context(), ClusterKey(testScope, name))
+	if err != nil || item.Value.Status.Status != ClusterDeleting {
+		t.Fatalf("%s, %v", item.Value.Status.Status, err)
+	}
+	if err := RemoveUpdates(t.Context(), w.Store, &item.Value); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Store.Commit(t.Context(), Clusters(w.Store).DeleteOp(item)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // wantError checks an error's kind and a part of its message.

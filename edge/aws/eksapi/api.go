@@ -44,14 +44,7 @@ type handlers struct {
 // caller is who makes the request, for the service.
 func caller(ctx context.Context) eks.Caller {
 	call := aws.CallFrom(ctx)
-	conditions := map[string][]string{
-		"aws:requestedregion": {string(call.Scope.Region)},
-		"aws:useragent":       {call.UserAgent},
-	}
-	if call.SourceIP != "" {
-		conditions["aws:sourceip"] = []string{call.SourceIP}
-	}
-	return eks.Caller{Credential: call.Credential, Scope: call.Scope, Context: conditions}
+	return eks.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
 }
 
 // callerOn is caller for a request about one cluster, which the request's event then names.

@@ -38,7 +38,7 @@ func newService() *eks.Service {
 			}
 			return nil
 		},
-		CheckRole: func(_ context.Context, role minato.ARN, _ string) error {
+		CheckRole: func(_ context.Context, role minato.ARN, _ string, _ minato.ARN) error {
 			if role.ResourceName() != "eks-cluster" {
 				return minato.Errorf(minato.NotFound, "no such role")
 			}
@@ -62,7 +62,6 @@ func newService() *eks.Service {
 			NewSecurityGroup: func(_ context.Context, _ minato.Scope, g eks.NewSecurityGroup) (string, []store.Op, error) {
 				return "sg-cluster", []store.Op{store.Create("/test/"+g.Name, nil)}, nil
 			},
-			RemoveSecurityGroup: func(context.Context, minato.Scope, string) ([]store.Op, error) { return nil, nil },
 		},
 		BuiltMinors: func() []string { return []string{"1.31", "1.35", "1.37"} },
 		Log:         slog.New(slog.DiscardHandler),
@@ -108,8 +107,7 @@ func (s *script) run(t *testing.T, where, line, body string) {
 	case word == "active":
 		s.activate(t, rest)
 	case word == "remove":
-		item := s.cluster(t, rest)
-		if err := s.service.Remove(t.Context(), item); err != nil {
+		if _, err := s.service.Store.Commit(t.Context(), eks.Clusters(s.service.Store).DeleteOp(s.cluster(t, rest))); err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}
 	case word[0] >= '0' && word[0] <= '9':
