@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -121,16 +120,16 @@ func (a *Admin) isRoot(ctx context.Context) error {
 
 // proveAuthority reads as the hook, whose certificate the client CA has signed.
 func (a *Admin) proveAuthority(ctx context.Context) error {
-	client, err := Connect(a.pki.Target(Hook, a.client.Endpoints()...))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if _, err := client.Get(ctx, recordsPrefix, clientv3.WithKeysOnly()); err != nil {
-		return minato.Errorf(minato.Invalid, "the etcd at %v does not take certificates of the client CA %q (%w): its --trusted-ca-file must hold that CA",
-			a.client.Endpoints(), a.authority.Cert.Subject.CommonName, fmt.Errorf("reading as %s: %w", Hook, err))
+	target := a.pki.Target(Hook, a.client.Endpoints()...)
+	err := target.handshake(ctx)
+	if err == nil {
+		err = target.read(ctx, recordsPrefix)
+	}
+	if err != nil {
+		return minato.Errorf(minato.Invalid, "the etcd at %v does not take certificates of the client CA %q: its --trusted-ca-file must hold that CA (reading as %s: %w)",
+			a.client.Endpoints(), a.authority.Cert.Subject.CommonName, Hook, err)
 	}
 	return nil
 }

@@ -1,10 +1,13 @@
 package etcd
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -61,4 +64,45 @@ func (t Target) tls() (*tls.Config, error) {
 		return nil, fmt.Errorf("connecting to etcd: %w", err)
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, GetClientCertificate: load}, nil
+}
+
+// read reads a key with a client of its own.
+func (t Target) read(ctx context.Context, key string) error {
+	client, err := Connect(t)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = client.Get(ctx, key, clientv3.WithKeysOnly())
+	return err
+}
+
+// handshake asks every endpoint whether it takes our certificate. A client would try again and again when it does not.
+func (t Target) handshake(ctx context.Context) error {
+	config, err := t.tls()
+	if err != nil {
+		return err
+	}
+	config.NextProtos = []string{"h2"}
+	dialer := tls.Dialer{Config: config}
+	for _, endpoint := range t.Endpoints {
+		_, address, found := strings.Cut(endpoint, "://")
+		if !found {
+			address = endpoint
+		}
+		conn, err := dialer.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		deadline, _ := ctx.Deadline()
+		err = conn.SetDeadline(deadline)
+		if err == nil {
+			// HTTP/2 servers speak first; under TLS 1.3 a refusal comes only now.
+			_, err = conn.Read(make([]byte, 1))
+		}
+		if err = errors.Join(err, conn.Close()); err != nil {
+			return fmt.Errorf("%s: %w", endpoint, err)
+		}
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ func Wrap(doing string, err error) error {
 		message = "the state store (etcd) is full and takes no writes until it has been made smaller; see minato status"
 	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
 		message = "the state store (etcd) did not answer in time; try again"
-	case code == codes.Unavailable, code == codes.ResourceExhausted:
+	case code == codes.Unavailable, errors.Is(err, rpctypes.ErrTooManyRequests):
 		message = "the state store (etcd) is not available; try again"
 	default:
 		return cause
