@@ -18,6 +18,8 @@ import (
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/eksapi"
+	"minato.dev/minato/edge/aws/iamapi"
+	"minato.dev/minato/edge/aws/stsapi"
 	"minato.dev/minato/edge/oidc"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
@@ -49,7 +51,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	handler := aws.New(aws.Config{
 		Region:      s.cfg.Region,
 		Credentials: s.iam.Credentials,
-		APIs:        []aws.API{eksapi.New(s.eks), ec2api.New(s.ec2)},
+		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2)},
 		Ready:       s.checkReady,
 		Registry:    registry,
 		Log:         s.log.With("part", "api"),

@@ -14,8 +14,11 @@ import (
 	"minato.dev/minato/server/control"
 )
 
+// upLog takes what a detached `minato up` would print.
+const upLog = "up.log"
+
 // Detach runs this program with args, which are those of `minato up`, in a session of its own with its output in the home's
-// minato.log. It copies that output to out until the server is ready, or has ended, which is an error.
+// up.log. It copies that output to out until the server is ready, or has ended, which is an error.
 func Detach(ctx context.Context, out io.Writer, dir home.Dir, args []string) error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -24,12 +27,12 @@ func Detach(ctx context.Context, out io.Writer, dir home.Dir, args []string) err
 	if err := os.MkdirAll(dir.Logs(), 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(dir.Logs(serverLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(dir.Logs(upLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	tail, err := os.Open(dir.Logs(serverLog))
+	tail, err := os.Open(dir.Logs(upLog))
 	if err != nil {
 		return err
 	}
@@ -51,7 +54,7 @@ func Detach(ctx context.Context, out io.Writer, dir home.Dir, args []string) err
 		st, err := control.GetStatus(ctx, dir)
 		if err == nil && st.PID == cmd.Process.Pid && st.Ready {
 			_, _ = io.Copy(out, tail)
-			fmt.Fprintf(out, "running in the background as pid %d; log %s; stop it with `minato down`\n", st.PID, dir.Logs(serverLog))
+			fmt.Fprintf(out, "running in the background as pid %d; logs in %s; stop it with `minato down`\n", st.PID, dir.Logs())
 			return nil
 		}
 		select {

@@ -39,34 +39,34 @@ func Down(ctx context.Context, dir home.Dir, out io.Writer) error {
 		return err
 	}
 	defer sup.Close()
-	if err := stopProcesses(ctx, sup); err != nil {
+	all := func(supervisor.Status) bool { return true }
+	if err := stopProcesses(ctx, sup, all); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "stopped")
 	return nil
 }
 
-// stopProcesses stops all children: control planes first, since they need the others to end well, then the webhooks and the
-// gate, and etcd last.
-func stopProcesses(ctx context.Context, sup *supervisor.Supervisor) error {
-	order := func(name string) int {
-		switch {
-		case name == etcdProcess:
-			return 2
-		case name == hookProcess || name == gateProcess:
-			return 1
-		case strings.Contains(name, "/kube-apiserver-"):
-			return 0
+// stopProcesses stops the children that should stop: control planes first, since they need the others to end well, then the
+// webhooks and the gate, and etcd last.
+func stopProcesses(ctx context.Context, sup *supervisor.Supervisor, should func(supervisor.Status) bool) error {
+	stages := make([][]string, 4)
+	add := func(name string) { stages[stopStage(name)] = append(stages[stopStage(name)], name) }
+	known := map[string]bool{}
+	for _, p := range sup.List() {
+		known[p.Name] = true
+		if should(p) {
+			add(p.Name)
 		}
-		return -1
 	}
-	byOrder := map[int][]string{}
 	for _, name := range sup.OnFile() {
-		byOrder[order(name)] = append(byOrder[order(name)], name)
+		if p := (supervisor.Status{Name: name, Adopted: true}); !known[name] && should(p) {
+			add(name)
+		}
 	}
-	for stage := -1; stage <= 2; stage++ {
+	for _, names := range stages {
 		var g errgroup.Group
-		for _, name := range byOrder[stage] {
+		for _, name := range names {
 			g.Go(func() error { return sup.Stop(ctx, name) })
 		}
 		if err := g.Wait(); err != nil {
@@ -74,6 +74,19 @@ func stopProcesses(ctx context.Context, sup *supervisor.Supervisor) error {
 		}
 	}
 	return nil
+}
+
+// stopStage is when a process is stopped: in order, those of one stage at once.
+func stopStage(name string) int {
+	switch {
+	case name == etcdProcess:
+		return 3
+	case name == hookProcess || name == gateProcess:
+		return 2
+	case strings.Contains(name, "/kube-apiserver-"):
+		return 1
+	}
+	return 0
 }
 
 // Purge deletes a stopped home with everything in it.

@@ -31,6 +31,9 @@ import (
 	"minato.dev/minato/service/sts"
 )
 
+// stopTimeout bounds an orderly stop of all processes; each is killed when it takes longer than its own bound.
+const stopTimeout = 2 * time.Minute
+
 // Server is a running Minato.
 type Server struct {
 	o        Options
@@ -108,16 +111,19 @@ func (s *Server) run(ctx context.Context) error {
 		step{"webhooks and gate", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
 		step{"AWS APIs", s.serveAPIs},
+		step{"clusters that were up", s.waitClusters},
 		step{"cluster", s.ensureCluster},
 	)
-	if err == nil {
+	orderly := err == nil
+	if orderly {
 		s.ready.Store(true)
 		s.progress.Close()
 		s.printWelcome()
 		err = s.wait(ctx)
+		orderly = err == nil
 	}
 	s.ready.Store(false)
-	return errors.Join(err, s.stop(stopBackground))
+	return errors.Join(err, s.stop(stopBackground, orderly))
 }
 
 func (s *Server) start(ctx context.Context, steps ...step) error {
@@ -145,24 +151,24 @@ func (s *Server) wait(ctx context.Context) error {
 	}
 }
 
-// stop ends everything: first what serves and reconciles, then the processes.
-func (s *Server) stop(stopBackground func()) error {
+// stop ends everything: first what serves and reconciles, then the processes. When the server stops because of a failure of
+// its own, the processes that it took over go on without it: clusters outlive the API.
+func (s *Server) stop(stopBackground func(), orderly bool) error {
 	fmt.Fprintln(s.out, "stopping")
 	stopBackground()
 	err := s.running.Wait()
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
 	if s.sup != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
-		err = errors.Join(err, stopProcesses(ctx, s.sup))
+		err = errors.Join(err, stopProcesses(ctx, s.sup, func(p supervisor.Status) bool { return orderly || !p.Adopted }))
 		s.sup.Close()
 	}
 	for i := len(s.atStop) - 1; i >= 0; i-- {
 		s.atStop[i]()
 	}
-	fmt.Fprintln(s.out, "stopped")
+	if err == nil {
+		fmt.Fprintln(s.out, "stopped")
+	}
 	return err
 }
 
