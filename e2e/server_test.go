@@ -27,7 +27,7 @@ func TestUpRefuses(t *testing.T) {
 		texts []string
 	}{
 		{"port taken", "", []string{"--listen", taken.Addr().String()}, 1, []string{taken.Addr().String(), "--listen"}},
-		{"home in use", string(e.Home), nil, 1, []string{"already", string(e.Home)}},
+		{"home in use", string(e.Home), nil, 1, []string{"a server is running in this home", string(e.Home)}},
 		{"account too short", "", []string{"--account", "12"}, 2, []string{`"12"`, "12 digits"}},
 		{"no address", "", []string{"--listen", "here"}, 2, []string{`"here"`, "127.0.0.1:4566"}},
 		{"unknown minor", "", []string{"--cluster", "demo", "--version", "1.2"}, 2, []string{`"1.2"`}},
@@ -55,6 +55,29 @@ func TestUpRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDetached is `make up` in the background: when the command returns, its cluster can be used.
+func TestDetached(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t, testenv.Options{})
+	up := e.Minato(t, "up", "--listen", e.Listen, "--cluster", "demo", "--version", "1.35", "--detach")
+	for _, want := range []string{"etcd", "demo", "http://" + e.Listen, "minato env"} {
+		if !strings.Contains(up, want) {
+			t.Errorf("minato up does not tell of %q:\n%s", want, up)
+		}
+	}
+	admin := e.Admin(t)
+	demo := &cluster{name: "demo", client: admin, config: admin.Kubeconfig(t, "demo")}
+	if got := demo.kubectl(t, "get", "--raw", "/readyz"); got != "ok" {
+		t.Errorf("/readyz: got %q, want ok", got)
+	}
+	e.Minato(t, "down")
+	// The same command again finds the cluster that is there.
+	e.Minato(t, "up", "--listen", e.Listen, "--cluster", "demo", "--version", "1.35", "--detach")
+	if got := admin.AWS(t, "eks", "list-clusters", "--query", "clusters", "--output", "text"); got != "demo" {
+		t.Errorf("clusters: %q, want demo", got)
 	}
 }
 
