@@ -30,7 +30,8 @@ type bare struct {
 	processes []*exec.Cmd
 }
 
-// startBare starts all four processes at once and returns when the default ServiceAccount can be read.
+// startBare starts etcd and the API server, then, as soon as that is ready, the other two (started together with it they lose
+// seconds to their own retries), and returns when the default ServiceAccount can be read.
 func startBare(ctx context.Context, o options) (*bare, error) {
 	dir, err := os.MkdirTemp(o.dir, "bare-")
 	if err != nil {
@@ -52,7 +53,7 @@ func startBare(ctx context.Context, o options) (*bare, error) {
 	kube := filepath.Join(o.bin, "kube", "v"+o.minor, "kube")
 	etcdURL := fmt.Sprintf("http://127.0.0.1:%d", free[0])
 	peerURL := fmt.Sprintf("http://127.0.0.1:%d", free[1])
-	for _, args := range [][]string{
+	programs := [][]string{
 		{self, "etcd", "--data-dir", b.path("etcd"), "--listen-client-urls", etcdURL, "--advertise-client-urls", etcdURL,
 			"--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default=" + peerURL},
 		{kube, "kube-apiserver", "--etcd-servers", etcdURL, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", free[2]),
@@ -62,17 +63,29 @@ func startBare(ctx context.Context, o options) (*bare, error) {
 		{kube, "kube-controller-manager", "--kubeconfig", b.path("kubeconfig"), "--service-account-private-key-file", b.path("sa.key"),
 			"--use-service-account-credentials", "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", free[3])},
 		{kube, "kube-scheduler", "--kubeconfig", b.path("kubeconfig"), "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", free[4])},
-	} {
-		if err := b.start(args); err != nil {
-			b.stop()
-			return nil, err
-		}
 	}
-	if err := b.waitDefaultServiceAccount(ctx); err != nil {
+	if err := b.bringUp(ctx, programs); err != nil {
 		b.stop()
 		return nil, err
 	}
 	return b, nil
+}
+
+func (b *bare) bringUp(ctx context.Context, programs [][]string) error {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	token := func() string { return adminToken }
+	for i, args := range programs {
+		if i == 2 {
+			if err := waitFor(ctx, client, b.endpoint+"/readyz", token); err != nil {
+				return err
+			}
+		}
+		if err := b.start(args); err != nil {
+			return err
+		}
+	}
+	return waitFor(ctx, client, b.endpoint+defaultServiceAccount, token)
 }
 
 func (b *bare) path(name string) string { return filepath.Join(b.dir, name) }
@@ -130,12 +143,6 @@ func (b *bare) privateBytes() (sum int64) {
 		sum += privateBytes(p.Process.Pid)
 	}
 	return sum
-}
-
-func (b *bare) waitDefaultServiceAccount(ctx context.Context) error {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	defer client.CloseIdleConnections()
-	return waitDefaultServiceAccount(ctx, client, b.endpoint, func() string { return adminToken })
 }
 
 // burstBare starts n at once and returns how long it took until all were there.

@@ -106,7 +106,7 @@ func (s *server) createCluster(ctx context.Context, o options, name string) (*cl
 			if err != nil {
 				return nil, err
 			}
-			return k, waitDefaultServiceAccount(ctx, k.client, k.endpoint, func() string { return s.token(ctx, name) })
+			return k, waitFor(ctx, k.client, k.endpoint+defaultServiceAccount, func() string { return s.token(ctx, name) })
 		case types.ClusterStatusFailed:
 			return nil, fmt.Errorf("cluster %s FAILED: %v", name, c.Health)
 		}

@@ -130,11 +130,14 @@ func newCluster(name, endpoint, caData string) (*cluster, error) {
 	}}, nil
 }
 
-// waitDefaultServiceAccount asks again and again, as `kubectl get serviceaccount default` would, until it is there.
-func waitDefaultServiceAccount(ctx context.Context, client *http.Client, endpoint string, token func() string) error {
+// defaultServiceAccount is what a control plane makes last: when it is there, everything works.
+const defaultServiceAccount = "/api/v1/namespaces/default/serviceaccounts/default"
+
+// waitFor asks again and again, as `kubectl get` in a loop would, until the answer is there.
+func waitFor(ctx context.Context, client *http.Client, url string, token func() string) error {
 	var last string
 	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/api/v1/namespaces/default/serviceaccounts/default", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
@@ -151,7 +154,7 @@ func waitDefaultServiceAccount(ctx context.Context, client *http.Client, endpoin
 		}
 		last = resp.Status + " " + string(body)
 	}
-	return fmt.Errorf("%s: no default ServiceAccount after 3 minutes: %s", endpoint, last)
+	return fmt.Errorf("%s: not there after 3 minutes: %s", url, last)
 }
 
 // privateBytes is the memory that belongs to a process alone.
