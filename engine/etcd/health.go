@@ -27,6 +27,9 @@ type Member struct {
 	SizeInUse int64  `json:"sizeInUse,omitempty"` // the rest is free space within it
 	Quota     int64  `json:"quota,omitempty"`     // how large it may grow; 0 when the member does not say (before etcd 3.6)
 	Error     string `json:"error,omitempty"`     // why it did not answer
+
+	revision int64
+	troubled bool // it has an alarm raised, or no leader
 }
 
 // fragmented is whether giving free space back is worth a pause: most of a file that is not small.
@@ -39,29 +42,34 @@ func (m Member) fragmented() bool {
 func (a *Admin) Health(ctx context.Context) (Health, error) {
 	var h Health
 	var errs []error
+	troubled := false
 	for _, endpoint := range a.client.Endpoints() {
-		m, revision, err := a.member(ctx, endpoint)
+		m, err := a.member(ctx, endpoint)
 		if err != nil {
 			m.Error = err.Error()
 			errs = append(errs, err)
 		}
-		h.Revision = max(h.Revision, revision)
+		h.Revision = max(h.Revision, m.revision)
 		h.Members = append(h.Members, m)
+		troubled = troubled || m.troubled
 	}
 	if len(errs) == len(h.Members) {
 		return h, &minato.Error{Kind: minato.Unavailable, Message: "no member of etcd answers", Err: errors.Join(errs...)}
+	}
+	if !troubled {
+		return h, nil // a question for alarms goes through etcd's log, like a write
 	}
 	alarms, err := a.Alarms(ctx)
 	h.Alarms = alarms
 	return h, err
 }
 
-func (a *Admin) member(ctx context.Context, endpoint string) (Member, int64, error) {
+func (a *Admin) member(ctx context.Context, endpoint string) (Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	s, err := a.client.Status(ctx, endpoint)
 	if err != nil {
-		return Member{Endpoint: endpoint}, 0, err
+		return Member{Endpoint: endpoint}, err
 	}
 	return Member{
 		Endpoint:  endpoint,
@@ -70,7 +78,9 @@ func (a *Admin) member(ctx context.Context, endpoint string) (Member, int64, err
 		Size:      s.DbSize,
 		SizeInUse: s.DbSizeInUse,
 		Quota:     s.DbSizeQuota,
-	}, s.Header.Revision, nil
+		revision:  s.Header.Revision,
+		troubled:  len(s.Errors) > 0,
+	}, nil
 }
 
 // Alarms are the alarms that are raised on any member, each named once.

@@ -52,8 +52,9 @@ func (a *Admin) Maintain(ctx context.Context) error {
 	defer compaction.Stop()
 	defer look.Stop()
 	var m mark
+	err := a.compact(ctx, &m) // sets the mark
 	for {
-		var err error
+		a.noteTrouble(ctx, err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -62,7 +63,6 @@ func (a *Admin) Maintain(ctx context.Context) error {
 		case <-look.C:
 			err = a.look(ctx, &m)
 		}
-		a.noteTrouble(ctx, err)
 	}
 }
 

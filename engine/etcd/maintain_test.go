@@ -167,6 +167,12 @@ func TestFullOfData(t *testing.T) {
 	if err := s.Admin.EnsureTenant(t.Context(), "big"); err != nil {
 		t.Fatal(err)
 	}
+	const spares = 10
+	for i := range spares {
+		if _, err := records.Commit(t.Context(), store.Create(fmt.Sprintf("/minato/spare/%d", i), nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var m etcd.Mark
 	var healed error
 	// At first the file is full of pages that healing gives back; more and more of it are live data.
@@ -193,8 +199,16 @@ func TestFullOfData(t *testing.T) {
 	if err := s.Admin.DeleteTenant(t.Context(), "big"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Admin.Look(t.Context(), &m); err != nil {
-		t.Fatal(err)
+	// The database counts pages as free one or two writes after they were given up.
+	healed = s.Admin.Look(t.Context(), &m)
+	for i := 0; i < spares && healed != nil; i++ {
+		if _, err := records.Commit(t.Context(), store.Delete(fmt.Sprintf("/minato/spare/%d", i), store.AnyRevision)); err != nil {
+			t.Fatal(err)
+		}
+		healed = s.Admin.Look(t.Context(), &m)
+	}
+	if healed != nil {
+		t.Fatal(healed)
 	}
 	wantHealed(t, s, records, "/minato/a")
 }

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -28,8 +29,9 @@ func (a *Admin) heal(ctx context.Context, m *mark) error {
 	if err != nil {
 		return err
 	}
-	// Defragmentation stops everything. When it was not enough once, it waits until something has been deleted.
-	if m.stuckAt == 0 || fullest.SizeInUse < m.stuckAt-m.stuckAt/100 {
+	// Defragmentation stops everything. When it was not enough, it waits until something has been deleted, or a while: the
+	// size in use lags behind.
+	if m.stuckAt == 0 || fullest.SizeInUse < m.stuckAt-m.stuckAt/100 || time.Since(a.Maintenance().DefragmentedAt) > compactEvery {
 		if fullest, err = a.defragmentAll(ctx); err != nil {
 			return err
 		}
@@ -56,16 +58,15 @@ func (a *Admin) compactAway(ctx context.Context, m *mark) (Member, error) {
 			return Member{}, err
 		}
 	}
-	fullest, now, err := a.fullest(ctx)
+	fullest, err := a.fullest(ctx)
 	if err != nil || m.revision > 0 && fullest.full(fullest.SizeInUse) <= comfortable {
 		return fullest, err
 	}
-	if err := a.compactTo(ctx, now, clientv3.WithCompactPhysical()); err != nil {
+	m.revision = fullest.revision
+	if err := a.compactTo(ctx, m.revision, clientv3.WithCompactPhysical()); err != nil {
 		return Member{}, err
 	}
-	m.revision = now
-	fullest, _, err = a.fullest(ctx)
-	return fullest, err
+	return a.fullest(ctx)
 }
 
 func (a *Admin) defragmentAll(ctx context.Context) (Member, error) {
@@ -74,23 +75,21 @@ func (a *Admin) defragmentAll(ctx context.Context) (Member, error) {
 			return Member{}, err
 		}
 	}
-	fullest, _, err := a.fullest(ctx)
-	return fullest, err
+	return a.fullest(ctx)
 }
 
-// fullest is the member with the least space left, and the revision. All must answer.
-func (a *Admin) fullest(ctx context.Context) (fullest Member, revision int64, err error) {
+// fullest is the member with the least space left. All must answer.
+func (a *Admin) fullest(ctx context.Context) (fullest Member, err error) {
 	for i, endpoint := range a.client.Endpoints() {
-		m, rev, err := a.member(ctx, endpoint)
+		m, err := a.member(ctx, endpoint)
 		if err != nil {
-			return fullest, 0, etcderr.Wrap("asking etcd at "+endpoint, err)
+			return fullest, etcderr.Wrap("asking etcd at "+endpoint, err)
 		}
 		if i == 0 || m.full(m.Size) > fullest.full(fullest.Size) {
 			fullest = m
 		}
-		revision = max(revision, rev)
 	}
-	return fullest, revision, nil
+	return fullest, nil
 }
 
 // full is a size as a part of the member's quota; 0 when it does not say how large that is.

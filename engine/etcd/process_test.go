@@ -48,7 +48,7 @@ func serveProcess(dir string) int {
 }
 
 // process starts an etcd that can be killed.
-func process(t *testing.T, c etcdtest.ServeConfig) *exec.Cmd {
+func process(t *testing.T, c etcd.ServeConfig) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serveEnv+"="+filepath.Dir(c.Dir), serveEnv+"_PORT="+strconv.Itoa(c.Port))
@@ -78,6 +78,28 @@ type ledger struct {
 	mu    sync.Mutex
 	acked map[string]store.Revision
 	last  store.Revision
+
+	enough  int // so many entries
+	reached chan struct{}
+}
+
+func newLedger() *ledger { return &ledger{acked: map[string]store.Revision{}} }
+
+func (l *ledger) note(key string, rev store.Revision) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked[key], l.last = rev, max(l.last, rev)
+	if len(l.acked) == l.enough {
+		close(l.reached)
+	}
+}
+
+// more is closed once n more entries have been noted.
+func (l *ledger) more(n int) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.enough, l.reached = len(l.acked)+n, make(chan struct{})
+	return l.reached
 }
 
 // write writes new keys until the store does not take one any more.
@@ -88,9 +110,7 @@ func (l *ledger) write(ctx context.Context, s store.Store, name string) error {
 		if err != nil {
 			return err
 		}
-		l.mu.Lock()
-		l.acked[key], l.last = rev, max(l.last, rev)
-		l.mu.Unlock()
+		l.note(key, rev)
 	}
 }
 
@@ -132,14 +152,19 @@ func TestKillLosesNothing(t *testing.T) {
 	}
 	batches := s.Watch(t.Context(), "/minato/ledger/", start)
 
-	book := ledger{acked: map[string]store.Revision{}}
+	book := newLedger()
 	for round := range 4 {
 		ctx, cancel := context.WithCancel(t.Context())
+		enough := book.more(60)
 		var writers sync.WaitGroup
 		for w := range 4 {
 			writers.Go(func() { _ = book.write(ctx, s, fmt.Sprintf("%d-%d", round, w)) })
 		}
-		book.waitFor(t, 60*(round+1))
+		select {
+		case <-enough:
+		case <-time.After(30 * time.Second):
+			t.Fatal("60 writes took more than 30 s")
+		}
 		kill(t, cmd)
 		cancel()
 		writers.Wait()
@@ -173,23 +198,6 @@ func TestKillLosesNothing(t *testing.T) {
 	}
 }
 
-// waitFor waits until n writes have been acknowledged.
-func (l *ledger) waitFor(t *testing.T, n int) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		l.mu.Lock()
-		got := len(l.acked)
-		l.mu.Unlock()
-		if got >= n {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d writes acknowledged, want %d", got, n)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
 func ready(t *testing.T, s *etcdtest.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -212,7 +220,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	ballast := make([]byte, 100<<10)
-	book := ledger{acked: map[string]store.Revision{}}
+	book := newLedger()
 	var err error
 	for i := 0; err == nil && i < 1000; i++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -220,7 +228,7 @@ func TestFullDisk(t *testing.T) {
 		var rev store.Revision
 		rev, err = s.Commit(ctx, store.Create(key, []byte(key)), store.Create("/minato/ballast/"+strconv.Itoa(i), ballast))
 		if err == nil {
-			book.acked[key], book.last = rev, rev
+			book.note(key, rev)
 		}
 		cancel()
 	}

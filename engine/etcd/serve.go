@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -65,9 +66,9 @@ func Serve(ctx context.Context, c ServeConfig) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-server.Err():
-			return fmt.Errorf("etcd ended: %w", err)
+			return errors.Join(errors.New("etcd no longer serves"), err)
 		case <-server.Server.StopNotify():
-			return fmt.Errorf("etcd stopped by itself")
+			return errors.New("etcd stopped by itself")
 		}
 	}
 }

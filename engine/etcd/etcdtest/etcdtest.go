@@ -22,13 +22,10 @@ const patience = 30 * time.Second
 
 // Server is a bootstrapped etcd.
 type Server struct {
-	Config ServeConfig
+	Config etcd.ServeConfig
 	Client *clientv3.Client // comes as root
 	Admin  *etcd.Admin
 }
-
-// ServeConfig is etcd.ServeConfig.
-type ServeConfig = etcd.ServeConfig
 
 // Start runs etcd in the test's own process until the test ends.
 func Start(t testing.TB) *Server {
@@ -39,10 +36,10 @@ func Start(t testing.TB) *Server {
 }
 
 // Config is what Serve needs for an etcd in the test's folder, its certificates made.
-func Config(t testing.TB) ServeConfig {
+func Config(t testing.TB) etcd.ServeConfig {
 	t.Helper()
 	dir := t.TempDir()
-	c := ServeConfig{Dir: filepath.Join(dir, "etcd"), PKI: etcd.PKI(filepath.Join(dir, "pki")), Port: FreePort(t), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	c := etcd.ServeConfig{Dir: filepath.Join(dir, "etcd"), PKI: etcd.PKI(filepath.Join(dir, "pki")), Port: FreePort(t), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if err := c.PKI.Ensure(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +47,7 @@ func Config(t testing.TB) ServeConfig {
 }
 
 // Serve runs an etcd until the returned function is called, or else until the test ends.
-func Serve(t testing.TB, c ServeConfig) (stop func()) {
+func Serve(t testing.TB, c etcd.ServeConfig) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -76,7 +73,7 @@ func Serve(t testing.TB, c ServeConfig) (stop func()) {
 }
 
 // Bootstrapped is a server's clients, once it is ready and has its users.
-func Bootstrapped(t testing.TB, c ServeConfig) *Server {
+func Bootstrapped(t testing.TB, c etcd.ServeConfig) *Server {
 	t.Helper()
 	s := &Server{Config: c}
 	s.Client = s.Connect(t, etcd.Root)
