@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"minato.dev/minato"
@@ -232,7 +233,7 @@ func orDefault(p *bool, def bool) bool {
 // shorten keeps a client's value fit for an error message.
 func shorten(s string) string {
 	if len(s) > 128 {
-		return s[:128] + "…"
+		return strings.ToValidUTF8(s[:128], "") + "…"
 	}
 	return s
 }

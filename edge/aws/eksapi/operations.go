@@ -28,12 +28,12 @@ func (h *handlers) operations() []restjson.Operation {
 	}
 }
 
-// The exceptions that refusals use: the one that fits best among those that the operation's model lists.
+// The exceptions that refusals use: the one that fits best among those that the operation's model lists. ListAccessPolicies
+// lists ServerException only, on which clients would try again and again; it takes what the others take.
 const (
 	invalidRequest   = "InvalidRequestException"
 	invalidParameter = "InvalidParameterException"
 	clientException  = "ClientException"
-	serverException  = "ServerException" // ListAccessPolicies has no other
 )
 
 // refuse is the row of an operation that Minato does not do: the request is decoded, and answered with an exception.
@@ -86,7 +86,7 @@ func refusals() []restjson.Operation {
 		refuse[awseks.DisassociateAccessPolicyInput, awseks.DisassociateAccessPolicyOutput](schemas.DisassociateAccessPolicy, schemas.DisassociateAccessPolicyRequest, schemas.DisassociateAccessPolicyResponse, invalidRequest),
 		refuse[awseks.DisassociateIdentityProviderConfigInput, awseks.DisassociateIdentityProviderConfigOutput](schemas.DisassociateIdentityProviderConfig, schemas.DisassociateIdentityProviderConfigRequest, schemas.DisassociateIdentityProviderConfigResponse, invalidRequest),
 		refuse[awseks.ListAccessEntriesInput, awseks.ListAccessEntriesOutput](schemas.ListAccessEntries, schemas.ListAccessEntriesRequest, schemas.ListAccessEntriesResponse, invalidRequest),
-		refuse[awseks.ListAccessPoliciesInput, awseks.ListAccessPoliciesOutput](schemas.ListAccessPolicies, schemas.ListAccessPoliciesRequest, schemas.ListAccessPoliciesResponse, serverException),
+		refuse[awseks.ListAccessPoliciesInput, awseks.ListAccessPoliciesOutput](schemas.ListAccessPolicies, schemas.ListAccessPoliciesRequest, schemas.ListAccessPoliciesResponse, invalidRequest),
 		refuse[awseks.ListAddonsInput, awseks.ListAddonsOutput](schemas.ListAddons, schemas.ListAddonsRequest, schemas.ListAddonsResponse, invalidRequest),
 		refuse[awseks.ListAssociatedAccessPoliciesInput, awseks.ListAssociatedAccessPoliciesOutput](schemas.ListAssociatedAccessPolicies, schemas.ListAssociatedAccessPoliciesRequest, schemas.ListAssociatedAccessPoliciesResponse, invalidRequest),
 		refuse[awseks.ListCapabilitiesInput, awseks.ListCapabilitiesOutput](schemas.ListCapabilities, schemas.ListCapabilitiesRequest, schemas.ListCapabilitiesResponse, invalidParameter),
