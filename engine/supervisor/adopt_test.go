@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 func TestAdoptionAfterKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runKilled(t, "supervisor", dir)
+	runKilled(t, "supervisor", dir, 0)
 	s := open(t, dir)
 	if names := s.OnFile(); !slices.Equal(names, []string{"web"}) {
 		t.Fatalf("on file: %q", names)
@@ -47,7 +48,7 @@ func TestAdoptionAfterKill(t *testing.T) {
 func TestAdoptedProcessOfAnotherSpecIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runKilled(t, "supervisor", dir)
+	runKilled(t, "supervisor", dir, 0)
 	s := open(t, dir)
 	old := s.onFile["web"].PID
 	mustRun(t, old)
@@ -62,7 +63,7 @@ func TestAdoptedProcessOfAnotherSpecIsReplaced(t *testing.T) {
 func TestLingeringProcessIsStopped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runKilled(t, "supervisor", dir)
+	runKilled(t, "supervisor", dir, 0)
 	s := open(t, dir)
 	pid := s.onFile["web"].PID
 	mustRun(t, pid)
@@ -80,7 +81,7 @@ func TestLingeringProcessIsStopped(t *testing.T) {
 func TestDeathBeforePIDIsRecorded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runKilled(t, "unrecorded", dir)
+	runKilled(t, "unrecorded", dir, 0)
 	rec, err := readRecord(records{filepath.Join(dir, "processes")}.path("web"), "web")
 	if err != nil || rec.PID != 0 {
 		t.Fatalf("record %+v, err %v: the test wants one without a pid", rec, err)
@@ -94,6 +95,26 @@ func TestDeathBeforePIDIsRecorded(t *testing.T) {
 	if pids := pidsIn(spec.Log); !slices.Equal(pids, []int{st.PID}) {
 		t.Errorf("processes started: %v, want only %d", pids, st.PID)
 	}
+}
+
+// Wherever in a stop and a start a supervisor is killed, there is one process afterwards: the right one.
+func TestDeathAnywhereLeavesOneProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 20 {
+		runKilled(t, "churning", dir, rand.N(20*time.Millisecond))
+		s := open(t, dir)
+		st := ensure(t, s, testSpec(dir, "web", "serve", "the right one"))
+		live, err := findOrphans(s.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(live) != 1 || live[0].PID != st.PID {
+			t.Fatalf("round %d: processes %+v, want only %d", round, live, st.PID)
+		}
+		s.Close()
+	}
+	stopProcess(t, open(t, dir), "web")
 }
 
 func TestCloseLeavesProcessesRunning(t *testing.T) {
@@ -191,7 +212,7 @@ func TestCorruptFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			runKilled(t, "supervisor", dir)
+			runKilled(t, "supervisor", dir, 0)
 			file := records{filepath.Join(dir, "processes")}.path("web")
 			rec, err := readRecord(file, "web")
 			if err != nil {

@@ -48,6 +48,8 @@ func play(role string, args []string) int {
 		return report(args)
 	case "supervisor":
 		return superviseUntilKilled(args[0])
+	case "churning":
+		return restartUntilKilled(args[0])
 	case "unrecorded":
 		return dieBeforeRecording(args[0])
 	}
@@ -113,6 +115,19 @@ func superviseUntilKilled(dir string) int {
 	}
 	fmt.Println("supervising")
 	return linger()
+}
+
+// restartUntilKilled runs a supervisor that changes its child's spec again and again.
+func restartUntilKilled(dir string) int {
+	s, err := New(filepath.Join(dir, "processes"), slog.New(slog.DiscardHandler))
+	for i := 0; err == nil; i++ {
+		if i == 1 {
+			fmt.Println("supervising")
+		}
+		err = s.Ensure(context.Background(), testSpec(dir, "web", "serve", strconv.Itoa(i)))
+	}
+	fmt.Println(err)
+	return 1
 }
 
 // dieBeforeRecording is killed after the fork and before the child's pid is on file.
@@ -222,8 +237,8 @@ func stopProcess(t *testing.T, s *Supervisor, name string) {
 	}
 }
 
-// runKilled plays a role that is killed with SIGKILL, by us once it says "supervising" or by itself before.
-func runKilled(t *testing.T, role, dir string) {
+// runKilled plays a role that is killed with SIGKILL, by itself or by us, so long after it has said "supervising".
+func runKilled(t *testing.T, role, dir string, after time.Duration) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -238,6 +253,7 @@ func runKilled(t *testing.T, role, dir string) {
 		t.Fatal(err)
 	}
 	line, _ := bufio.NewReader(out).ReadString('\n')
+	time.Sleep(after)
 	_ = cmd.Process.Kill()
 	_, _ = io.Copy(io.Discard, out)
 	_ = cmd.Wait()

@@ -89,7 +89,6 @@ func newTimer() *time.Timer {
 // earlier supervisor left: a record and the child that still runs; both may be nil.
 func (p *process) run(rec *record, c *child) {
 	defer close(p.done)
-	defer p.sup.drop(p)
 	p.rec = rec
 	if c != nil {
 		p.attach(c)
@@ -297,7 +296,9 @@ func (p *process) forget() {
 		p.retry.Stop()
 		p.move(stop, nil)
 	}
-	p.answer(p.sup.records.remove(p.name), request.stops)
+	err := p.sup.records.remove(p.name)
+	p.sup.drop(p)
+	p.answer(err, request.stops)
 }
 
 // abandon leaves the child to the next supervisor.

@@ -57,7 +57,8 @@ func (s *Supervisor) logFiles() map[string]struct{} {
 // their descriptor: they append, so they go on at the new end.
 //
 // What is written between the last read, which met the end of the file, and the truncation is lost: some microseconds' worth,
-// once per rotation. Nothing is doubled unless we die or the disk fills up half way, and nothing changes its order.
+// once per rotation. A line that is being written in that moment may be cut. Nothing is doubled unless we die or the disk fills
+// up half way, and nothing changes its order.
 func rotate(path string, limit int64) error {
 	log, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +79,13 @@ func rotate(path string, limit int64) error {
 	return copyAndTruncate(log, path, info.Mode().Perm())
 }
 
-func copyAndTruncate(log *os.File, path string, mode fs.FileMode) (err error) {
+// logFile is an open log, in rotation.
+type logFile interface {
+	io.Reader
+	Truncate(size int64) error
+}
+
+func copyAndTruncate(log logFile, path string, mode fs.FileMode) (err error) {
 	unfinished := path + ".rotating" // from a crash, it holds nothing that the log does not hold too
 	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -211,13 +211,11 @@ func (s *Supervisor) process(name string, create bool) (*process, error) {
 	return p, nil
 }
 
-// drop takes a process that has ended its run out of the list.
+// drop takes a process that is gone for good out of the list.
 func (s *Supervisor) drop(p *process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		delete(s.processes, p.name)
-	}
+	delete(s.processes, p.name)
 }
 
 // Status is what there is to know of a process; false if it was never ensured here, or has been stopped. Its memory is not
