@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestLogging(t *testing.T) {
 	t.Parallel()
 	e := testenv.Shared(t)
 	k := createCluster(t, e.Admin(t), "logging")
+	arn := k.client.AWS(t, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
 	off := e.TryMinato(t, "logs", k.name, "audit")
 	if off.ExitCode != 1 || !strings.Contains(off.Stderr, "aws eks update-cluster-config --name logging") {
 		t.Errorf("logs that are off should say how to switch them on: %s", off)
@@ -36,7 +38,10 @@ func TestLogging(t *testing.T) {
 			Level     string
 			Verb      string
 			ObjectRef struct{ Resource, Name string }
-			User      struct{ Username string }
+			User      struct {
+				Username string
+				Extra    struct{ ARN []string }
+			}
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			t.Fatalf("the audit log has a line that is no event: %v: %s", err, line)
@@ -44,7 +49,7 @@ func TestLogging(t *testing.T) {
 		if event.Level != "Metadata" {
 			t.Fatalf("an audit event of level %q", event.Level)
 		}
-		if event.Verb == "create" && event.ObjectRef.Name == "seen-by-audit" && strings.HasPrefix(event.User.Username, "arn:aws:iam::") {
+		if event.Verb == "create" && event.ObjectRef.Name == "seen-by-audit" && event.User.Username == "kubernetes-admin" && slices.Contains(event.User.Extra.ARN, arn) {
 			found = true
 		}
 	}

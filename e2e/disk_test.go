@@ -2,16 +2,12 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -62,14 +58,8 @@ func TestDiskFullWhileCreating(t *testing.T) {
 // it acknowledged.
 func writeUntilRefused(t *testing.T, k *cluster) (acknowledged []string) {
 	t.Helper()
-	endpoint, caFile := endpointOf(t, k)
-	ca, err := os.ReadFile(caFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(ca)
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	endpoint, ca := endpointOf(t, k)
+	client := trusting(t, ca)
 	token := getToken(t, k.client, k.name)
 	value := strings.Repeat("x", 900<<10)
 	for i := range 1000 {

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -76,6 +78,20 @@ func endpointOf(t *testing.T, k *cluster) (endpoint, ca string) {
 	return words[0], ca
 }
 
+// trusting is an HTTP client that trusts the CA in a file.
+func trusting(t *testing.T, ca string) *http.Client {
+	t.Helper()
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		t.Fatalf("no certificate in %s", ca)
+	}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+}
+
 func getToken(t *testing.T, c *testenv.Client, cluster string) string {
 	t.Helper()
 	var credential struct{ Status struct{ Token string } }
@@ -95,7 +111,8 @@ func presign(t *testing.T, c *testenv.Client, cluster string, at time.Time) stri
 	}
 	req.Header.Set("X-K8s-Aws-Id", cluster)
 	emptyBody := []byte("\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9\x24\x27\xae\x41\xe4\x64\x9b\x93\x4c\xa4\x95\x99\x1b\x78\x52\xb8\x55")
-	err = sigv4.New().SignRequest(&sigv4.SignRequestInput{
+	signEverything := func(o *v4.SignerOptions) { o.HeaderRules = allHeaders{} }
+	err = sigv4.New(signEverything).SignRequest(&sigv4.SignRequestInput{
 		Request:       req,
 		PayloadHash:   emptyBody,
 		Credentials:   keysOf(c),
@@ -109,6 +126,11 @@ func presign(t *testing.T, c *testenv.Client, cluster string, at time.Time) stri
 	}
 	return encodeToken(req.URL.String())
 }
+
+// allHeaders has the signer sign every header, not only those that it knows.
+type allHeaders struct{}
+
+func (allHeaders) IsSigned(string) bool { return true }
 
 func keysOf(c *testenv.Client) credentials.Credentials {
 	return credentials.Credentials{AccessKeyID: c.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: c.Getenv("AWS_SECRET_ACCESS_KEY")}
