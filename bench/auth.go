@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	authn "k8s.io/api/authentication/v1"
 
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/internal/home"
@@ -115,13 +112,9 @@ func newAsker(ctx context.Context, s *server, st control.Status) (*asker, error)
 		}},
 	}
 	for i := range authTokens {
-		review := authn.TokenReview{Spec: authn.TokenReviewSpec{Token: s.tokenAt(ctx, "auth", time.Now().Add(-time.Duration(i)*time.Second))}}
-		review.APIVersion, review.Kind = "authentication.k8s.io/v1", "TokenReview"
-		b, err := json.Marshal(review)
-		if err != nil {
-			return nil, err
-		}
-		a.bodies = append(a.bodies, b)
+		token := s.tokenAt(ctx, "auth", time.Now().Add(-time.Duration(i)*time.Second))
+		review := fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":%q}}`, token)
+		a.bodies = append(a.bodies, []byte(review))
 	}
 	return a, nil
 }
