@@ -122,7 +122,7 @@ func (a *Admin) compactTo(ctx context.Context, revision int64, opts ...clientv3.
 	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return etcderr.Wrap(fmt.Sprintf("compacting etcd to revision %d", revision), err)
 	}
-	a.note(func(s *Maintenance) { s.CompactedTo, s.CompactedAt = revision, time.Now() })
+	a.note(func(s *Maintenance) { s.CompactedTo, s.CompactedAt = max(s.CompactedTo, revision), time.Now() })
 	return nil
 }
 
