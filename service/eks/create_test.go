@@ -130,6 +130,7 @@ func TestCreateClusterRefuses(t *testing.T) {
 		{"a service CIDR too small", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/25" }, "between /24 and /12"},
 		{"a service CIDR too large", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/11" }, "between /24 and /12"},
 		{"a public service CIDR", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "100.64.0.0/16" }, "must be within 10.0.0.0/8"},
+		{"a service CIDR that reaches out of the private range", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "192.160.0.0/12" }, "must be within 10.0.0.0/8"},
 		{"a service CIDR that overlaps the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.31.16.0/20" }, "serviceIpv4Cidr 172.31.16.0/20 overlaps the CIDR block 172.31.0.0/16 of vpc-1"},
 		{"a service CIDR that contains the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.16.0.0/12" }, "overlaps"},
 		{"IPv6", func(r *CreateClusterRequest) { r.IPFamily = "ipv6" }, `ipFamily "ipv6" is not supported`},
@@ -285,6 +286,33 @@ func TestCreateClusterRace(t *testing.T) {
 		}
 		if l, err := w.Store.List(t.Context(), testGroupsPrefix, store.ListOptions{}); err != nil || len(l.Entries) != 1 {
 			t.Errorf("%d security groups are left, want 1; %v", len(l.Entries), err)
+		}
+	}
+}
+
+// Another request is faster, between this one's look at the records and its write.
+func TestCreateClusterOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, sameToken := range []bool{true, false} {
+		w := newWorld(t)
+		r := request("prod")
+		r.ClientRequestToken = "token-1"
+		faster := r
+		if !sameToken {
+			faster.ClientRequestToken = "token-2"
+		}
+		var first Cluster
+		w.meanwhile("iam:PassRole", func() {
+			var err error
+			if first, err = w.CreateCluster(t.Context(), alice, faster); err != nil {
+				t.Error(err)
+			}
+		})
+		c, err := w.CreateCluster(t.Context(), alice, r)
+		if !sameToken {
+			wantError(t, err, minato.AlreadyExists, "Cluster already exists with name: prod")
+		} else if err != nil || c.ID != first.ID {
+			t.Errorf("%s, %v; want %s", c.ID, err, first.ID)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -250,6 +251,12 @@ func TestTags(t *testing.T) {
 	if err := w.TagResource(t.Context(), alice, arn, minato.Tags{"b": "3", "c": ""}); err != nil {
 		t.Fatal(err)
 	}
+	w.mu.Lock()
+	asked := w.accesses[len(w.accesses)-1]
+	w.mu.Unlock()
+	if keys := asked.Context; keys["aws:requesttag/b"][0] != "3" || !slices.Equal(keys["aws:tagkeys"], []string{"b", "c"}) || keys["aws:resourcetag/b"][0] != "2" {
+		t.Errorf("TagResource was asked with %v", keys)
+	}
 	if err := w.UntagResource(t.Context(), alice, arn, []string{"a", "never"}); err != nil {
 		t.Fatal(err)
 	}
@@ -275,6 +282,38 @@ func TestTags(t *testing.T) {
 		if _, err := w.ListTagsForResource(t.Context(), alice, bad); !minato.Is(err, kind) {
 			t.Errorf("%s: %v (%s), want %s", bad, err, minato.KindOf(err), kind)
 		}
+	}
+}
+
+// Two changes of one record at once are both made.
+func TestTagWhileSomebodyElseDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(t, request("prod"))
+	arn := clusterARN(testScope, "prod").String()
+	w.meanwhile("eks:TagResource", func() {
+		if err := w.TagResource(t.Context(), alice, arn, minato.Tags{"theirs": "1"}); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := w.TagResource(t.Context(), alice, arn, minato.Tags{"ours": "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if tags, err := w.ListTagsForResource(t.Context(), alice, arn); err != nil || tags["theirs"] != "1" || tags["ours"] != "2" {
+		t.Errorf("%v, %v", tags, err)
+	}
+}
+
+func TestUpdateIDs(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	last := ""
+	for i := range 1000 {
+		id := newUpdateID(today.Add(time.Duration(i) * time.Millisecond))
+		if !form.MatchString(id) || id <= last {
+			t.Fatalf("%s after %s", id, last)
+		}
+		last = id
 	}
 }
 

@@ -73,6 +73,20 @@ func checkTestRole(_ context.Context, role minato.ARN, service string, resource 
 	return minato.Errorf(minato.NotFound, "no such role")
 }
 
+// meanwhile lets something happen once, when the authorization of an action is asked: after the record was read, before it
+// is written.
+func (w *world) meanwhile(action string, do func()) {
+	authorize := w.Authorize
+	w.Authorize = func(ctx context.Context, a iam.Access) error {
+		if a.Action == action && do != nil {
+			once := do
+			do = nil
+			once()
+		}
+		return authorize(ctx, a)
+	}
+}
+
 const testGroupsPrefix = "/test/security-groups/"
 
 func (w *world) network() Network {
