@@ -35,16 +35,12 @@ func (s *Service) PassRole(ctx context.Context, p Pass) error {
 	if err != nil {
 		return err
 	}
-	return s.checkTrust(ctx, p.Role, p.Service, p.Resource)
+	return s.CheckServiceRole(ctx, p.Role, p.Service, p.Resource)
 }
 
 // CheckServiceRole is whether a role exists (else NotFound, reason NoSuchEntity) and its trust policy lets an AWS service
 // assume it on behalf of a resource, which may be zero (else Denied).
-func (s *Service) CheckServiceRole(ctx context.Context, role minato.ARN, service string, resource minato.ARN) error {
-	return s.checkTrust(ctx, role, service, resource)
-}
-
-func (s *Service) checkTrust(ctx context.Context, arn minato.ARN, service string, resource minato.ARN) error {
+func (s *Service) CheckServiceRole(ctx context.Context, arn minato.ARN, service string, resource minato.ARN) error {
 	role, err := s.RoleByARN(ctx, arn)
 	if err != nil {
 		return err
