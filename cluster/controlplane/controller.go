@@ -111,7 +111,7 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 	failed := c.run(work, p, steps)
 	release()
 	if errors.Is(context.Cause(work), errChanged) {
-		return time.Nanosecond, nil
+		return 0, nil // the change brings us back
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -171,9 +171,6 @@ var errChanged = errors.New("the cluster's record has changed")
 // creation is waiting for something.
 func (c *Controller) untilChanged(ctx context.Context, item store.Item[eks.Cluster]) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if !item.Value.Status.Status.Transient() {
-		return ctx, func() { cancel(nil) }
-	}
 	key := c.clusters.Key(item.ID)
 	go func() {
 		for batch := range c.deps.Store.Watch(ctx, key, item.Revision) {

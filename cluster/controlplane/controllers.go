@@ -24,14 +24,14 @@ func (p plan) controllerManager() supervisor.Spec {
 		"--cluster-signing-key-file="+p.Dir.pki("ca.key"),
 		"--flex-volume-plugin-dir="+p.Dir.generation(p.Generation, "flexvolume"), // it makes the folder; the default is in /usr
 	)
-	return p.spec(controllerManagerComponent, args, memory("75"))
+	return p.spec(controllerManagerComponent, args, memory())
 }
 
 // scheduler is the kube-scheduler of a generation. There is one at a time, so it elects no leader.
 func (p plan) scheduler() supervisor.Spec {
 	args := append(p.controller(schedulerComponent, p.Ports.Scheduler),
 		"--kubeconfig="+p.Dir.generation(p.Generation, schedulerComponent+".kubeconfig"))
-	return p.spec(schedulerComponent, args, memory("75"))
+	return p.spec(schedulerComponent, args, memory())
 }
 
 // controller is what both have in common. Their own certificate spares them making an RSA one at every start.
