@@ -236,6 +236,39 @@ func TestNewSpecDoesNotWaitForTheOldOnesBackoff(t *testing.T) {
 	})
 }
 
+func TestNewSpecIsNotBlamedForTheOldOnesCrashes(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
+		if err := s.Ensure(t.Context(), webSpec); err != nil {
+			t.Fatal(err)
+		}
+		crash := func() {
+			mustBe(t, s, Running)
+			m.last().end <- "exit status 1"
+			mustBe(t, s, Backoff)
+		}
+		for range 8 {
+			crash()
+			if err := s.WaitReady(t.Context(), "web"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		crash()
+		fixed := webSpec
+		fixed.Args = []string{"web", "--fixed"}
+		if err := s.Ensure(t.Context(), fixed); err != nil {
+			t.Fatal(err)
+		}
+		if st := mustBe(t, s, Running); st.Restarts != 0 {
+			t.Errorf("a new process has %d restarts", st.Restarts)
+		}
+		crash()
+		time.Sleep(restarts.Min)
+		if st := mustBe(t, s, Running); st.Restarts != 1 {
+			t.Errorf("status = %+v", st)
+		}
+	})
+}
+
 func TestReadiness(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
 		var answer atomic.Pointer[error]

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -229,6 +230,7 @@ func TestWaitReadyTellsWhyNot(t *testing.T) {
 func TestChildsSurroundings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	inherit(t, filepath.Join(dir, "inherited"))
 	s := open(t, dir)
 	spec := testSpec(dir, "web", "report")
 	spec.Dir = filepath.Join(dir, "work")
@@ -263,6 +265,51 @@ func TestChildsSurroundings(t *testing.T) {
 	st, _ := s.Status("web")
 	if m := st.WithMemory(); m.RSSBytes < 1<<20 || m.PrivateBytes < 100<<10 || m.PrivateBytes > m.RSSBytes {
 		t.Errorf("memory: resident %d, private %d", m.RSSBytes, m.PrivateBytes)
+	}
+}
+
+// inherit gives this process an open file as if its parent had left it open.
+func inherit(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, err := unix.Dup(int(f.Fd())) // without close-on-exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+}
+
+// More streams than there are descriptors in use: the child's own go over the numbers that ours have.
+func TestManyStreams(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	spec := testSpec(dir, "web", "report")
+	for i := range 300 {
+		spec.Streams = append(spec.Streams, filepath.Join(dir, "streams", strconv.Itoa(i)))
+	}
+	files, err := openFiles(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]*os.File{"program": files.program, "folder": files.dir} {
+		if f.Fd() < 303 || f.Fd() >= files.log.Fd() {
+			t.Errorf("the %s is descriptor %d, which is in the way of the child's 303 files, or not below its log, %d", name, f.Fd(), files.log.Fd())
+		}
+	}
+	files.close()
+	if err := s.Ensure(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	got := reported(t, spec)
+	for i, path := range spec.Streams {
+		if to := got.FDs[strconv.Itoa(3+i)]; to != path {
+			t.Fatalf("descriptor %d is %s, want %s", 3+i, to, path)
+		}
 	}
 }
 
