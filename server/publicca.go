@@ -15,6 +15,9 @@ import (
 )
 
 const (
+	// caName must differ from every name that the CA signs in more than case: OpenSSL compares names without regard to it, and
+	// takes a certificate whose subject is its issuer for self-signed.
+	caName       = "Minato public CA"
 	caValidity   = 10 * 365 * 24 * time.Hour
 	leafValidity = 365 * 24 * time.Hour
 	// renewBefore is how long before its end a certificate is made anew.
@@ -26,7 +29,7 @@ func publicAuthority(dir home.Dir) (*pki.Authority, error) {
 	certFile, keyFile := dir.PublicCA(), dir.Path("pki", "ca.key")
 	certPEM, err := os.ReadFile(certFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		a, err := pki.NewAuthority("Minato", caValidity)
+		a, err := pki.NewAuthority(caName, caValidity)
 		if err != nil {
 			return nil, err
 		}
