@@ -96,77 +96,79 @@ func TestCreateClusterWithEverything(t *testing.T) {
 	}
 }
 
+// badClusters are requests that are refused, with a part of the message.
+var badClusters = []struct {
+	name   string
+	change func(*CreateClusterRequest)
+	want   string
+}{
+	{"no name", func(r *CreateClusterRequest) { r.Name = "" }, `The cluster name "" is not valid`},
+	{"a name with illegal characters", func(r *CreateClusterRequest) { r.Name = "prod/1" }, `The cluster name "prod/1" is not valid`},
+	{"a name that begins with a hyphen", func(r *CreateClusterRequest) { r.Name = "-prod" }, "is not valid"},
+	{"a name with a newline", func(r *CreateClusterRequest) { r.Name = "prod\n" }, "is not valid"},
+	{"a name of 101 characters", func(r *CreateClusterRequest) { r.Name = strings.Repeat("a", 101) }, "1 to 100"},
+	{"an unknown version", func(r *CreateClusterRequest) { r.Version = "1.9" }, `unsupported Kubernetes version "1.9": use one that this server offers: 1.36, 1.35, 1.34, 1.31`},
+	{"a patch version", func(r *CreateClusterRequest) { r.Version = "1.35.4" }, `unsupported Kubernetes version "1.35.4"`},
+	{"a version that is not built", func(r *CreateClusterRequest) { r.Version = "1.33" }, "`make kube VERSION=1.33`"},
+	{"no role", func(r *CreateClusterRequest) { r.RoleARN = "" }, `roleArn "" is not the ARN of an IAM role`},
+	{"a user for a role", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:user/alice" }, "is not the ARN of an IAM role"},
+	{"another account's role", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::444455556666:role/eks-cluster" }, "Cross-account pass role is not allowed"},
+	{"a role that is not there", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:role/none" }, "was not found"},
+	{"a role that trusts somebody else", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:role/lambda" }, "its trust policy must allow sts:AssumeRole to the service eks.amazonaws.com"},
+	{"no subnets", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = nil }, "subnetIds is empty"},
+	{"one subnet", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a"} }, "Subnets specified must be in at least two different AZs"},
+	{"two subnets in one zone", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-a2"} }, "Subnets specified must be in at least two different AZs"},
+	{"a subnet that is not there", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-0"} }, "The subnet ID 'subnet-0' was not found"},
+	{"subnets of two VPCs", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-y"} }, "Subnets specified must be in the same VPC"},
+	{"a security group that is not there", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"sg-0"} }, "The security group 'sg-0' was not found in vpc-1"},
+	{"another VPC's security group", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"sg-x"} }, "The security group 'sg-x' was not found in vpc-1"},
+	{"six security groups", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"1", "2", "3", "4", "5", "6"} }, "at most 5"},
+	{"a service CIDR that is none", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0" }, "is not an IPv4 network"},
+	{"a service CIDR with host bits", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.1/16" }, "is not an IPv4 network"},
+	{"a service CIDR of IPv6", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "fc00::/108" }, "is not an IPv4 network"},
+	{"a service CIDR too small", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/25" }, "between /24 and /12"},
+	{"a service CIDR too large", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/11" }, "between /24 and /12"},
+	{"a public service CIDR", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "100.64.0.0/16" }, "must be within 10.0.0.0/8"},
+	{"a service CIDR that reaches out of the private range", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "192.160.0.0/12" }, "must be within 10.0.0.0/8"},
+	{"a service CIDR that overlaps the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.31.16.0/20" }, "serviceIpv4Cidr 172.31.16.0/20 overlaps the CIDR block 172.31.0.0/16 of vpc-1"},
+	{"a service CIDR that contains the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.16.0.0/12" }, "overlaps"},
+	{"IPv6", func(r *CreateClusterRequest) { r.IPFamily = "ipv6" }, `ipFamily "ipv6" is not supported`},
+	{"an unknown authentication mode", func(r *CreateClusterRequest) { r.AuthenticationMode = "api" }, `authenticationMode "api" is not one of`},
+	{"an unknown support type", func(r *CreateClusterRequest) { r.SupportType = "FOREVER" }, `supportType "FOREVER" is not one of`},
+	{"an unknown log type", func(r *CreateClusterRequest) { r.Logging = []LogSetup{{[]string{"kubelet"}, true}} }, `unknown log type "kubelet"`},
+	{"a log type both ways", func(r *CreateClusterRequest) {
+		r.Logging = []LogSetup{{[]string{"api"}, true}, {[]string{"api"}, false}}
+	}, "the log type api is both enabled and disabled"},
+	{"no public endpoint", func(r *CreateClusterRequest) { r.VPC.EndpointPublicAccess = new(false) }, "endpointPublicAccess=false is not supported"},
+	{"customer routed egress", func(r *CreateClusterRequest) { r.VPC.ControlPlaneEgressMode = "CUSTOMER_ROUTED" }, "controlPlaneEgressMode"},
+	{"bad public CIDRs", func(r *CreateClusterRequest) {
+		r.VPC.PublicAccessCIDRs = []string{"10.0.0.0/8", "1.2.3.4", "::/0"}
+	}, "The following CIDRs are invalid in publicAccessCidrs: [1.2.3.4, ::/0]"},
+	{"41 public CIDRs", func(r *CreateClusterRequest) {
+		for i := range 41 {
+			r.VPC.PublicAccessCIDRs = append(r.VPC.PublicAccessCIDRs, fmt.Sprintf("192.0.2.%d/32", i))
+		}
+	}, "at most 40"},
+	{"51 tags", func(r *CreateClusterRequest) {
+		r.Tags = minato.Tags{}
+		for i := range 51 {
+			r.Tags[fmt.Sprint(i)] = ""
+		}
+	}, "at most 50 tags"},
+	{"a tag without a key", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"": "v"} }, "1 to 128 characters"},
+	{"a reserved tag", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"AWS:x": "v"} }, "reserved"},
+	{"a long tag value", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"k": strings.Repeat("ä", 257)} }, "at most 256 characters"},
+	{"Auto Mode", other("computeConfig", `{"enabled":true}`), "computeConfig is not supported: Minato does not have EKS Auto Mode"},
+	{"a node pool of no Auto Mode", other("computeConfig", `{"enabled":false,"nodePools":["system"]}`), "computeConfig is not supported"},
+	{"a KMS key", other("encryptionConfig", `[{"resources":["secrets"]}]`), "encryptionConfig is not supported"},
+	{"a scaling tier", other("controlPlaneScalingConfig", `{"tier":"tier-xl"}`), "controlPlaneScalingConfig is not supported"},
+	{"an event TTL", other("kubeApiServerConfig", `{"eventTtl":"30m"}`), "kubeApiServerConfig is not supported"},
+	{"something new", other("moat", `{"wide":true}`), "moat is not supported"},
+}
+
 func TestCreateClusterRefuses(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name   string
-		change func(*CreateClusterRequest)
-		want   string
-	}{
-		{"no name", func(r *CreateClusterRequest) { r.Name = "" }, `The cluster name "" is not valid`},
-		{"a name with illegal characters", func(r *CreateClusterRequest) { r.Name = "prod/1" }, `The cluster name "prod/1" is not valid`},
-		{"a name that begins with a hyphen", func(r *CreateClusterRequest) { r.Name = "-prod" }, "is not valid"},
-		{"a name with a newline", func(r *CreateClusterRequest) { r.Name = "prod\n" }, "is not valid"},
-		{"a name of 101 characters", func(r *CreateClusterRequest) { r.Name = strings.Repeat("a", 101) }, "1 to 100"},
-		{"an unknown version", func(r *CreateClusterRequest) { r.Version = "1.9" }, `unsupported Kubernetes version "1.9": use one that this server offers: 1.36, 1.35, 1.34, 1.31`},
-		{"a patch version", func(r *CreateClusterRequest) { r.Version = "1.35.4" }, `unsupported Kubernetes version "1.35.4"`},
-		{"a version that is not built", func(r *CreateClusterRequest) { r.Version = "1.33" }, "`make kube VERSION=1.33`"},
-		{"no role", func(r *CreateClusterRequest) { r.RoleARN = "" }, `roleArn "" is not the ARN of an IAM role`},
-		{"a user for a role", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:user/alice" }, "is not the ARN of an IAM role"},
-		{"another account's role", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::444455556666:role/eks-cluster" }, "Cross-account pass role is not allowed"},
-		{"a role that is not there", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:role/none" }, "was not found"},
-		{"a role that trusts somebody else", func(r *CreateClusterRequest) { r.RoleARN = "arn:aws:iam::111122223333:role/lambda" }, "its trust policy must allow sts:AssumeRole to the service eks.amazonaws.com"},
-		{"no subnets", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = nil }, "subnetIds is empty"},
-		{"one subnet", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a"} }, "Subnets specified must be in at least two different AZs"},
-		{"two subnets in one zone", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-a2"} }, "Subnets specified must be in at least two different AZs"},
-		{"a subnet that is not there", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-0"} }, "The subnet ID 'subnet-0' was not found"},
-		{"subnets of two VPCs", func(r *CreateClusterRequest) { r.VPC.SubnetIDs = []string{"subnet-a", "subnet-y"} }, "Subnets specified must be in the same VPC"},
-		{"a security group that is not there", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"sg-0"} }, "The security group 'sg-0' was not found in vpc-1"},
-		{"another VPC's security group", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"sg-x"} }, "The security group 'sg-x' was not found in vpc-1"},
-		{"six security groups", func(r *CreateClusterRequest) { r.VPC.SecurityGroupIDs = []string{"1", "2", "3", "4", "5", "6"} }, "at most 5"},
-		{"a service CIDR that is none", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0" }, "is not an IPv4 network"},
-		{"a service CIDR with host bits", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.1/16" }, "is not an IPv4 network"},
-		{"a service CIDR of IPv6", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "fc00::/108" }, "is not an IPv4 network"},
-		{"a service CIDR too small", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/25" }, "between /24 and /12"},
-		{"a service CIDR too large", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "10.0.0.0/11" }, "between /24 and /12"},
-		{"a public service CIDR", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "100.64.0.0/16" }, "must be within 10.0.0.0/8"},
-		{"a service CIDR that reaches out of the private range", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "192.160.0.0/12" }, "must be within 10.0.0.0/8"},
-		{"a service CIDR that overlaps the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.31.16.0/20" }, "serviceIpv4Cidr 172.31.16.0/20 overlaps the CIDR block 172.31.0.0/16 of vpc-1"},
-		{"a service CIDR that contains the VPC", func(r *CreateClusterRequest) { r.ServiceIPv4CIDR = "172.16.0.0/12" }, "overlaps"},
-		{"IPv6", func(r *CreateClusterRequest) { r.IPFamily = "ipv6" }, `ipFamily "ipv6" is not supported`},
-		{"an unknown authentication mode", func(r *CreateClusterRequest) { r.AuthenticationMode = "api" }, `authenticationMode "api" is not one of`},
-		{"an unknown support type", func(r *CreateClusterRequest) { r.SupportType = "FOREVER" }, `supportType "FOREVER" is not one of`},
-		{"an unknown log type", func(r *CreateClusterRequest) { r.Logging = []LogSetup{{[]string{"kubelet"}, true}} }, `unknown log type "kubelet"`},
-		{"a log type both ways", func(r *CreateClusterRequest) {
-			r.Logging = []LogSetup{{[]string{"api"}, true}, {[]string{"api"}, false}}
-		}, "the log type api is both enabled and disabled"},
-		{"no public endpoint", func(r *CreateClusterRequest) { r.VPC.EndpointPublicAccess = new(false) }, "endpointPublicAccess=false is not supported"},
-		{"customer routed egress", func(r *CreateClusterRequest) { r.VPC.ControlPlaneEgressMode = "CUSTOMER_ROUTED" }, "controlPlaneEgressMode"},
-		{"bad public CIDRs", func(r *CreateClusterRequest) {
-			r.VPC.PublicAccessCIDRs = []string{"10.0.0.0/8", "1.2.3.4", "::/0"}
-		}, "The following CIDRs are invalid in publicAccessCidrs: [1.2.3.4, ::/0]"},
-		{"41 public CIDRs", func(r *CreateClusterRequest) {
-			for i := range 41 {
-				r.VPC.PublicAccessCIDRs = append(r.VPC.PublicAccessCIDRs, fmt.Sprintf("192.0.2.%d/32", i))
-			}
-		}, "at most 40"},
-		{"51 tags", func(r *CreateClusterRequest) {
-			r.Tags = minato.Tags{}
-			for i := range 51 {
-				r.Tags[fmt.Sprint(i)] = ""
-			}
-		}, "at most 50 tags"},
-		{"a tag without a key", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"": "v"} }, "1 to 128 characters"},
-		{"a reserved tag", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"AWS:x": "v"} }, "reserved"},
-		{"a long tag value", func(r *CreateClusterRequest) { r.Tags = minato.Tags{"k": strings.Repeat("ä", 257)} }, "at most 256 characters"},
-		{"Auto Mode", other("computeConfig", `{"enabled":true}`), "computeConfig is not supported: Minato does not have EKS Auto Mode"},
-		{"a node pool of no Auto Mode", other("computeConfig", `{"enabled":false,"nodePools":["system"]}`), "computeConfig is not supported"},
-		{"a KMS key", other("encryptionConfig", `[{"resources":["secrets"]}]`), "encryptionConfig is not supported"},
-		{"a scaling tier", other("controlPlaneScalingConfig", `{"tier":"tier-xl"}`), "controlPlaneScalingConfig is not supported"},
-		{"an event TTL", other("kubeApiServerConfig", `{"eventTtl":"30m"}`), "kubeApiServerConfig is not supported"},
-		{"something new", other("moat", `{"wide":true}`), "moat is not supported"},
-	}
-	for _, test := range tests {
+	for _, test := range badClusters {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)

@@ -136,7 +136,7 @@ func (s *Service) DescribeClusterVersions(ctx context.Context, c Caller, f Versi
 	var list VersionList
 	for _, v := range s.builtVersions() {
 		info := VersionInfo{Version: v, IsDefault: v.Minor == def.Minor, Support: v.SupportAt(s.Now())}
-		if !matches(info) || after != "" && !(info.Number() < number(after)) {
+		if !matches(info) || after != "" && info.Number() >= number(after) {
 			continue
 		}
 		if len(list.Versions) == limit {

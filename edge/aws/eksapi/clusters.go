@@ -87,7 +87,7 @@ func (h *handlers) describeClusterVersions(ctx context.Context, in *awseks.Descr
 		DefaultOnly: value(in.DefaultOnly),
 		IncludeAll:  value(in.IncludeAll),
 		Versions:    in.ClusterVersions,
-		Statuses:    []string{string(in.Status), string(in.VersionStatus)},
+		Statuses:    []string{string(in.Status), string(in.VersionStatus)}, //nolint:staticcheck // Status is deprecated, and still sent
 	}
 	page := eks.PageRequest{MaxResults: in.MaxResults, NextToken: value(in.NextToken)}
 	list, err := h.service.DescribeClusterVersions(ctx, caller(ctx), filter, page)

@@ -2,7 +2,6 @@ package eksapi
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ func echo(members map[string]json.RawMessage, out *ekstypes.Cluster) error {
 		err = restjson.Unmarshal(schemas.Cluster, object, out)
 	}
 	if err != nil {
-		return fmt.Errorf("the record of cluster %s echoes what it should not: %v", *out.Name, err)
+		return minato.Errorf(minato.Internal, "the record of cluster %s echoes what it should not: %w", *out.Name, err)
 	}
 	return nil
 }

@@ -212,9 +212,9 @@ func TestErrorSnapshots(t *testing.T) {
 			for k, v := range members {
 				switch v := v.(type) {
 				case string:
-					failure.With(k, v)
+					_ = failure.With(k, v)
 				case []any:
-					failure.With(k, fmt.Sprintf("%s,%s", v...))
+					_ = failure.With(k, fmt.Sprintf("%s,%s", v...))
 				}
 			}
 			def := definition(nil)

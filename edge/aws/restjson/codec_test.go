@@ -199,7 +199,7 @@ func TestErrors(t *testing.T) {
 			if w.Code != test.status || w.Header().Get("x-amzn-ErrorType") != test.code || w.Body.String() != test.body {
 				t.Errorf("got %d %s\n%s\nwant %d %s\n%s", w.Code, w.Header().Get("x-amzn-ErrorType"), w.Body, test.status, test.code, test.body)
 			}
-			if call.ErrorCode != test.code || call.Err != test.err {
+			if call.ErrorCode != test.code || !errors.Is(call.Err, test.err) {
 				t.Errorf("the event has %s and %v", call.ErrorCode, call.Err)
 			}
 		})
