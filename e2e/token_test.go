@@ -24,11 +24,15 @@ const tokenPrefix = "k8s-aws-v1."
 // TestBadTokens shows the kube-apiserver tokens that are not quite right. Each is answered 401.
 func TestBadTokens(t *testing.T) {
 	t.Parallel()
-	admin := testenv.Shared(t).Admin(t)
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
 	k := createCluster(t, admin, "tokens")
+	if got := k.update(t, "--logging", `{"clusterLogging":[{"types":["authenticator"],"enabled":true}]}`); got != "Successful" {
+		t.Fatalf("switching the authenticator's log on: %s", got)
+	}
 	endpoint, ca := endpointOf(t, k)
 	show := func(token string) testenv.Result {
-		return testenv.Shared(t).Anonymous(t).TryKubectl(t, "/dev/null", "--server", endpoint, "--certificate-authority", ca, "--token", token, "get", "namespaces")
+		return e.Anonymous(t).TryKubectl(t, "/dev/null", "--server", endpoint, "--certificate-authority", ca, "--token", token, "get", "namespaces")
 	}
 
 	good := getToken(t, admin, k.name)
@@ -39,24 +43,42 @@ func TestBadTokens(t *testing.T) {
 		t.Errorf("a token 14 minutes old is refused: %s", r)
 	}
 	url := decodeToken(t, good)
-	for name, bad := range map[string]string{
-		"for another cluster":  getToken(t, admin, "another"),
-		"16 minutes old":       presign(t, admin, k.name, time.Now().Add(-16*time.Minute)),
-		"from the future":      presign(t, admin, k.name, time.Now().Add(16*time.Minute)),
-		"doubled parameter":    encodeToken(url + "&X-Amz-Expires=60"),
-		"unknown parameter":    encodeToken(url + "&Debug=1"),
-		"another action":       encodeToken(strings.Replace(url, "GetCallerIdentity", "GetSessionToken", 1)),
-		"altered signature":    encodeToken(url[:len(url)-4] + "0000"),
-		"oversized":            good + strings.Repeat("A", 5000),
-		"not base64":           tokenPrefix + "%%%",
-		"without its prefix":   strings.TrimPrefix(good, tokenPrefix),
-		"of an unknown access": encodeToken(strings.Replace(url, admin.Getenv("AWS_ACCESS_KEY_ID"), "AKIAIOSFODNN7EXAMPLE", 1)),
+	for _, tt := range []struct{ name, token, reason string }{
+		{"for another cluster", getToken(t, admin, "another"), "SignatureDoesNotMatch"},
+		{"16 minutes old", presign(t, admin, k.name, time.Now().Add(-16*time.Minute)), "RequestExpired"},
+		{"from the future", presign(t, admin, k.name, time.Now().Add(16*time.Minute)), "SignatureDoesNotMatch"},
+		{"doubled parameter", encodeToken(url + "&X-Amz-Expires=60"), "BadParameters"},
+		{"unknown parameter", encodeToken(url + "&Debug=1"), "BadParameters"},
+		{"another action", encodeToken(strings.Replace(url, "GetCallerIdentity", "GetSessionToken", 1)), "BadParameters"},
+		{"altered signature", encodeToken(url[:len(url)-4] + "0000"), "SignatureDoesNotMatch"},
+		{"oversized", good + strings.Repeat("A", 5000), "TokenTooLong"},
+		{"not base64", tokenPrefix + "%%%", "MalformedToken"},
+		{"without its prefix", strings.TrimPrefix(good, tokenPrefix), "NotOurToken"},
+		{"of an unknown key", encodeToken(strings.Replace(url, admin.Getenv("AWS_ACCESS_KEY_ID"), "AKIAIOSFODNN7EXAMPLE", 1)), "InvalidClientTokenId"},
 	} {
-		if r := show(bad); r.ExitCode == 0 || !unauthorized(r) {
-			t.Errorf("a token %s was not answered 401: %s", name, r)
+		if r := show(tt.token); r.ExitCode == 0 || !unauthorized(r) {
+			t.Errorf("a token %s was not answered 401: %s", tt.name, r)
+		}
+		if got := lastRejection(t, e, k.name); got != tt.reason {
+			t.Errorf("a token %s was rejected for %s, want %s", tt.name, got, tt.reason)
 		}
 	}
 	k.delete(t)
+}
+
+// lastRejection is the reason that the authenticator's log of a cluster gives for the token it refused last.
+func lastRejection(t *testing.T, e *testenv.Env, cluster string) (reason string) {
+	t.Helper()
+	for line := range strings.Lines(e.Minato(t, "logs", cluster, "authenticator")) {
+		var event struct{ Msg, Reason string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatalf("the authenticator's log has a line that is no event: %v: %s", err, line)
+		}
+		if event.Msg == "token rejected" {
+			reason = event.Reason
+		}
+	}
+	return reason
 }
 
 // endpointOf is the cluster's endpoint and a file with its CA certificate.
