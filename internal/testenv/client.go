@@ -156,6 +156,7 @@ func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	cmd.WaitDelay = 10 * time.Second // a grandchild may hold the pipes
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
 	err := cmd.Run()
 	r := Result{Command: filepath.Base(name) + " " + strings.Join(args, " "), Stdout: stdout.String(), Stderr: stderr.String()}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -163,6 +164,7 @@ func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	} else if err != nil {
 		t.Fatalf("running %s: %v", name, err)
 	}
+	t.Logf("%.1fs %.160s", time.Since(start).Seconds(), r.Command)
 	if ctx.Err() != nil {
 		t.Fatalf("no end after %s: %s", commandTimeout, r)
 	}

@@ -109,9 +109,11 @@ func newEnv(o Options) (*Env, error) {
 // Up starts `minato up` with flags in addition to the Env's own and waits until it is ready.
 func (e *Env) Up(t testing.TB, flags ...string) {
 	t.Helper()
+	start := time.Now()
 	if err := e.up(flags); err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("%.1fs minato up", time.Since(start).Seconds())
 }
 
 func (e *Env) up(flags []string) error {
