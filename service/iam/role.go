@@ -83,7 +83,7 @@ func (s *Service) readTrust(ctx context.Context, document, parameter string) (ma
 		}
 		id, err := s.uniqueID(ctx, arn)
 		if minato.Is(err, minato.NotFound) {
-			return nil, malformed(fmt.Errorf(`Invalid principal in policy: "AWS":"%s"`, named)) //nolint:staticcheck // AWS's words
+			return nil, malformed(&policy.Malformed{Reason: fmt.Sprintf(`Invalid principal in policy: "AWS":"%s"`, named)})
 		}
 		if err != nil {
 			return nil, err

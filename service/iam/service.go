@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/internal/seal"
@@ -56,12 +57,17 @@ func New(s store.Store, sealer *seal.Sealer, clk *clock.Clock) *Service {
 	return iam
 }
 
+// maxAttempts is how often a change is tried again when others write to the same records. It ends what would never end, such
+// as a change to records that contradict each other.
+const maxAttempts = 100
+
 // transact commits the ops that fn makes of what it reads, and runs it again from the start whenever somebody else wrote
 // in between. So fn finds out itself what is missing or already there.
 func (s *Service) transact(ctx context.Context, fn func() ([]store.Op, error)) error {
-	for {
-		ops, err := fn()
-		if err != nil || len(ops) == 0 {
+	var err error
+	for range maxAttempts {
+		var ops []store.Op
+		if ops, err = fn(); err != nil || len(ops) == 0 {
 			return err
 		}
 		_, err = s.store.Commit(ctx, ops...)
@@ -70,6 +76,8 @@ func (s *Service) transact(ctx context.Context, fn func() ([]store.Op, error)) e
 			return err
 		}
 	}
+	return minato.Errorf(minato.Conflict, "The request was rejected because multiple requests to change this object were "+
+		"submitted simultaneously. Wait a few minutes and submit your request again: %w", err).Because("ConcurrentModification")
 }
 
 // exists is whether a record is there.

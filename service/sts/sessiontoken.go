@@ -30,7 +30,7 @@ func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.
 	if err != nil {
 		return iam.Temporary{}, err
 	}
-	if decision.Verdict == policy.ExplicitlyDeny {
+	if decision.Verdict == policy.ExplicitDeny {
 		return iam.Temporary{}, iam.Denied(access, decision)
 	}
 	// A longer duration than the root may have is cut, not refused (STS API reference, GetSessionToken).

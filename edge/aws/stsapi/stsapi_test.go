@@ -133,12 +133,15 @@ func TestGetCallerIdentity(t *testing.T) {
 	status, body = w.call(w.admin, "sts", "application/json", "GetCallerIdentity")
 	var answer struct {
 		GetCallerIdentityResponse struct {
-			GetCallerIdentityResult struct{ Account, Arn, UserId string } //nolint:revive // as it is spoken
+			GetCallerIdentityResult struct {
+				Account, Arn string
+				UserID       string `json:"UserId"`
+			}
 		}
 	}
 	w.must(json.Unmarshal([]byte(body), &answer))
 	got := answer.GetCallerIdentityResponse.GetCallerIdentityResult
-	if status != 200 || got.Account != account || got.Arn != "arn:aws:iam::111122223333:user/admin" || !strings.HasPrefix(got.UserId, "AIDA") {
+	if status != 200 || got.Account != account || got.Arn != "arn:aws:iam::111122223333:user/admin" || !strings.HasPrefix(got.UserID, "AIDA") {
 		t.Errorf("JSON: %d %s", status, body)
 	}
 	// Not even a deny of everything hides from somebody who they are.

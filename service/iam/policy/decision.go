@@ -22,9 +22,9 @@ type Verdict string
 
 // The verdicts.
 const (
-	Allowed        Verdict = "allowed"
-	ExplicitlyDeny Verdict = "explicit deny"
-	ImplicitlyDeny Verdict = "implicit deny"
+	Allowed      Verdict = "allowed"
+	ExplicitDeny Verdict = "explicit deny"
+	ImplicitDeny Verdict = "implicit deny"
 )
 
 // Finding is what the policies of one type say, and the statement that made them say so; nil for an implicit deny.
@@ -48,9 +48,9 @@ func (d Decision) Reason(action string) string {
 	switch {
 	case d.Allowed:
 		return ""
-	case d.Verdict == ExplicitlyDeny && d.Type == RoleTrust:
+	case d.Verdict == ExplicitDeny && d.Type == RoleTrust:
 		return " with an explicit deny in the role trust policy"
-	case d.Verdict == ExplicitlyDeny:
+	case d.Verdict == ExplicitDeny:
 		article := "a"
 		if strings.HasPrefix(string(d.Type), "i") {
 			article = "an"
@@ -105,7 +105,7 @@ func Evaluate(r Request, s Set) Decision {
 		findings = append(findings, session)
 	}
 	for _, f := range findings {
-		if f.Verdict == ExplicitlyDeny {
+		if f.Verdict == ExplicitDeny {
 			return Decision{Finding: f, All: findings}
 		}
 	}
@@ -118,7 +118,7 @@ func combine(who Principal, s Set, findings []Finding, resource Finding, named g
 	resourceMust := crossAccount || resource.Type == RoleTrust // a role is only ever entered by its trust policy
 	if resourceMust && resource.Verdict != Allowed {
 		if resource.Type == "" {
-			resource = Finding{Type: ResourceBased, Verdict: ImplicitlyDeny}
+			resource = Finding{Type: ResourceBased, Verdict: ImplicitDeny}
 		}
 		return Decision{Finding: resource, All: findings}
 	}
@@ -153,7 +153,7 @@ func combine(who Principal, s Set, findings []Finding, resource Finding, named g
 // ask is what the policies of one type say: an explicit deny before an allow before nothing. The grant is the most direct
 // one of the statements that allow.
 func ask(r *Request, t Type, policies ...Named) (Finding, grant) {
-	found, best := Finding{Type: t, Verdict: ImplicitlyDeny}, notNamed
+	found, best := Finding{Type: t, Verdict: ImplicitDeny}, notNamed
 	for _, p := range policies {
 		for i := range p.Policy.statements {
 			s := &p.Policy.statements[i]
@@ -166,7 +166,7 @@ func ask(r *Request, t Type, policies ...Named) (Finding, grant) {
 			}
 			ref := &Ref{Policy: p.Name, Sid: s.sid, Index: i}
 			if s.effect == Deny {
-				return Finding{Type: t, Verdict: ExplicitlyDeny, Statement: ref}, notNamed
+				return Finding{Type: t, Verdict: ExplicitDeny, Statement: ref}, notNamed
 			}
 			found, best = Finding{Type: t, Verdict: Allowed, Statement: ref}, named
 		}

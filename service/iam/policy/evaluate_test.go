@@ -161,13 +161,13 @@ func TestReasons(t *testing.T) {
 		finding policy.Finding
 		want    string
 	}{
-		{policy.Finding{Type: policy.IdentityBased, Verdict: policy.ImplicitlyDeny}, " because no identity-based policy allows the a:B action"},
-		{policy.Finding{Type: policy.IdentityBased, Verdict: policy.ExplicitlyDeny}, " with an explicit deny in an identity-based policy"},
-		{policy.Finding{Type: policy.PermissionsBoundary, Verdict: policy.ImplicitlyDeny}, " because no permissions boundary allows the a:B action"},
-		{policy.Finding{Type: policy.PermissionsBoundary, Verdict: policy.ExplicitlyDeny}, " with an explicit deny in a permissions boundary"},
-		{policy.Finding{Type: policy.SessionPolicy, Verdict: policy.ExplicitlyDeny}, " with an explicit deny in a session policy"},
-		{policy.Finding{Type: policy.ResourceBased, Verdict: policy.ExplicitlyDeny}, " with an explicit deny in a resource-based policy"},
-		{policy.Finding{Type: policy.RoleTrust, Verdict: policy.ExplicitlyDeny}, " with an explicit deny in the role trust policy"},
+		{policy.Finding{Type: policy.IdentityBased, Verdict: policy.ImplicitDeny}, " because no identity-based policy allows the a:B action"},
+		{policy.Finding{Type: policy.IdentityBased, Verdict: policy.ExplicitDeny}, " with an explicit deny in an identity-based policy"},
+		{policy.Finding{Type: policy.PermissionsBoundary, Verdict: policy.ImplicitDeny}, " because no permissions boundary allows the a:B action"},
+		{policy.Finding{Type: policy.PermissionsBoundary, Verdict: policy.ExplicitDeny}, " with an explicit deny in a permissions boundary"},
+		{policy.Finding{Type: policy.SessionPolicy, Verdict: policy.ExplicitDeny}, " with an explicit deny in a session policy"},
+		{policy.Finding{Type: policy.ResourceBased, Verdict: policy.ExplicitDeny}, " with an explicit deny in a resource-based policy"},
+		{policy.Finding{Type: policy.RoleTrust, Verdict: policy.ExplicitDeny}, " with an explicit deny in the role trust policy"},
 	} {
 		if got := (policy.Decision{Finding: c.finding}).Reason("a:B"); got != c.want {
 			t.Errorf("reason = %q, want %q", got, c.want)
