@@ -21,7 +21,7 @@ type Config struct {
 	// Hosts are our own host:port that a token may have been signed for, as OwnHosts gives them.
 	Hosts []string
 	// Mappers are asked in order who a principal is; the first that knows decides.
-	Mappers []Mapper
+	Mappers Mappers
 	// Now is the machine's time, for the date in tokens; nil is time.Now. (Expiry of credentials is for Credentials to check.)
 	Now func() time.Time
 }
@@ -31,7 +31,7 @@ type Authenticator struct {
 	cluster     func(id string) (*eks.Cluster, bool)
 	credentials iam.Credentials
 	hosts       hosts
-	mappers     []Mapper
+	mappers     Mappers
 	now         func() time.Time
 }
 
@@ -66,13 +66,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, clusterID, token strin
 	if err != nil {
 		return User{}, named(err, signed.AccessKeyID)
 	}
-	for _, mapper := range a.mappers {
-		if m, ok := mapper(cluster, p); ok {
-			return newUser(m, p), nil
-		}
+	m, err := a.mappers.Map(cluster, p)
+	if err != nil {
+		return User{}, named(err, signed.AccessKeyID)
 	}
-	return User{}, refuse(UnmappedPrincipal, "%s is not known on cluster %s: it did not create it", p.ARN, cluster.Name).
-		With(accessKeyField, signed.AccessKeyID)
+	return newUser(m, p), nil
 }
 
 // verify is who signed, once the signature is seen to be theirs and made for this cluster.

@@ -9,6 +9,8 @@ import (
 type Mapping struct {
 	Username string
 	Groups   []string
+	// Refused says why a principal that is known cannot be given a username now; then the rest is empty.
+	Refused string
 }
 
 // Mapper says who a principal is on a cluster, and whether it knows at all. It must answer from memory.
@@ -30,7 +32,7 @@ const (
 // that was deleted and made again under the same name is somebody else.
 func CreatorAdmin(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
 	creator := cluster.Creator
-	if p.Account != creator.Account || p.UniqueID() != creator.UniqueID() || p.IAMARN() != creator.IAMARN() {
+	if p.Account != creator.Account || p.UniqueID() != creator.UniqueID() || p.CanonicalARN() != creator.CanonicalARN() {
 		return Mapping{}, false
 	}
 	switch {

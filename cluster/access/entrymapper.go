@@ -1,0 +1,75 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/eks"
+)
+
+// PrivateDNSName is the private DNS name of an EC2 instance, and whether it is known. It must answer from memory.
+type PrivateDNSName func(account, instanceID string) (string, bool)
+
+// typeGroups are the groups that every entry of a type has beside its own ("AWS EKS User Guide", access entries; for Windows
+// and Fargate the groups of the aws-auth rows that EKS writes for them).
+var typeGroups = map[string][]string{
+	"EC2_LINUX":     {"system:nodes"},
+	"EC2_WINDOWS":   {"system:nodes", "eks:kube-proxy-windows"},
+	"FARGATE_LINUX": {"system:bootstrappers", "system:nodes", "system:node-proxier"},
+	"HYBRID_LINUX":  {"system:nodes"},
+}
+
+// Mapper knows the principals that have an access entry. It comes before any other: with an entry, nothing else counts. Where
+// no instances are known, name may be nil.
+func (e *Entries) Mapper(name PrivateDNSName) Mapper {
+	if name == nil {
+		name = func(string, string) (string, bool) { return "", false }
+	}
+	return func(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
+		found := e.find(cluster, p)
+		if found == nil {
+			return Mapping{}, false
+		}
+		username, refused := fill(found.record.Username, p, name)
+		if refused != "" {
+			return Mapping{Refused: refused}, true
+		}
+		return Mapping{Username: username, Groups: groupsOf(found.record)}, true
+	}
+}
+
+func groupsOf(record *eks.AccessEntry) []string {
+	groups := slices.Clone(record.Groups)
+	for _, group := range typeGroups[record.Type] {
+		if !slices.Contains(groups, group) {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+const instanceName = "{{EC2PrivateDNSName}}"
+
+// fill puts what is known of a principal into the template of a username, or says why it cannot. Values are not looked into
+// for templates again: a session may be called {{AccountID}}.
+func fill(template string, p minato.Principal, name PrivateDNSName) (username, refused string) {
+	dnsName := ""
+	if strings.Contains(template, instanceName) {
+		known := false
+		if dnsName, known = name(p.Account, p.SessionName); !known {
+			return "", "its access entry names it after an EC2 instance, and " + p.SessionName + " is none that is known"
+		}
+	}
+	username = strings.NewReplacer(
+		"{{SessionName}}", strings.ReplaceAll(p.SessionName, "@", "-"),
+		"{{SessionNameRaw}}", p.SessionName,
+		"{{AccountID}}", p.Account,
+		"{{AccessKeyID}}", p.AccessKeyID,
+		instanceName, dnsName,
+	).Replace(template)
+	if username == "" {
+		return "", "the username of its access entry comes out empty"
+	}
+	return username, ""
+}
