@@ -1,6 +1,7 @@
 // Package kubehook serves the webhooks that kube-apiservers call, one tree of paths for each cluster:
 //
 //	POST /clusters/{id}/authenticate    a TokenReview: who is behind this token?
+//	POST /clusters/{id}/authorize       a SubjectAccessReview: does an access policy let this user do that?
 //
 // A kube-apiserver shows the client certificate of its cluster (common name k8s-<id>) and may ask under its own path only.
 // The package turns reviews into questions and answers into reviews; cluster/access decides.

@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	registry        *prometheus.Registry
 	authentications *prometheus.CounterVec
+	authorizations  *prometheus.CounterVec
 	latency         *prometheus.HistogramVec
 }
 
@@ -21,13 +22,17 @@ func newMetrics() *metrics {
 			Name: "minato_hook_authentications_total",
 			Help: "Token reviews by result (accepted, rejected, failed) and by the reason of a rejection.",
 		}, []string{"result", "reason"}),
+		authorizations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minato_hook_authorizations_total",
+			Help: "Access reviews by decision (allow, deny, noOpinion).",
+		}, []string{"decision"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "minato_hook_review_duration_seconds",
 			Help:    "Time to answer a review, without the network.",
 			Buckets: prometheus.ExponentialBuckets(25e-6, 2, 14),
 		}, []string{"review"}),
 	}
-	m.registry.MustRegister(m.authentications, m.latency)
+	m.registry.MustRegister(m.authentications, m.authorizations, m.latency)
 	return m
 }
 

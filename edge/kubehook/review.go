@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// maxReview bounds a review. A token has 4 KiB at most; the rest is room for audiences, and for saying "too long" of tokens
+// maxTokenReview bounds a TokenReview. A token has 4 KiB at most; the rest is room for audiences, and for saying "too long" of tokens
 // that are.
-const maxReview = 64 << 10
+const maxTokenReview = 64 << 10
 
 // reviewTimeout bounds a decision. All decide from memory, but for a key that is too new to be there.
 const reviewTimeout = 5 * time.Second
@@ -28,7 +28,7 @@ func (e *badReview) Error() string { return e.message }
 //
 // Statuses follow from what kube-apiserver makes of them. An answer of any kind has status 200; everything else it takes for
 // a broken webhook. It asks again after a 500, and after a 503 with Retry-After, and gives up at once on 4xx.
-func (s *Server) review(name string, answer reviewer) http.HandlerFunc {
+func (s *Server) review(name string, limit int64, answer reviewer) http.HandlerFunc {
 	latency := s.metrics.latency.WithLabelValues(name)
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -44,7 +44,7 @@ func (s *Server) review(name string, answer reviewer) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		body, err := readBody(w, r)
+		body, err := readBody(w, r, limit)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
@@ -65,9 +65,9 @@ func (s *Server) review(name string, answer reviewer) http.HandlerFunc {
 	}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body := http.MaxBytesReader(w, r.Body, maxReview)
-	if n := r.ContentLength; n > 0 && n <= maxReview {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body := http.MaxBytesReader(w, r.Body, limit)
+	if n := r.ContentLength; n > 0 && n <= limit {
 		b := make([]byte, n)
 		_, err := io.ReadFull(body, b)
 		return b, err

@@ -28,6 +28,8 @@ type Config struct {
 
 	// Authenticate finds out who shows a token to a cluster (access.Authenticator.Authenticate).
 	Authenticate func(ctx context.Context, clusterID, token string) (access.User, error)
+	// Authorize decides what access policies allow (access.Authorizer.Authorize).
+	Authorize func(clusterID string, q access.Question) access.Verdict
 	// Ready is nil once the records that decisions need have been read, else what is missing.
 	Ready func() error
 	// WaitFor waits until decisions are made by the records of a revision or a later one.
@@ -93,7 +95,8 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /clusters/{id}/authenticate", s.review("authenticate", s.authenticate))
+	mux.HandleFunc("POST /clusters/{id}/authenticate", s.review("authenticate", maxTokenReview, s.authenticate))
+	mux.HandleFunc("POST /clusters/{id}/authorize", s.review("authorize", maxAccessReview, s.authorize))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())

@@ -212,7 +212,7 @@ func TestBadRequests(t *testing.T) {
 		{"another kind", "POST", path, `{"apiVersion":"authentication.k8s.io/v1","kind":"SubjectAccessReview"}`, 400},
 		{"another version", "POST", path, `{"apiVersion":"authentication.k8s.io/v2","kind":"TokenReview"}`, 400},
 		{"token is no string", "POST", path, `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":1}}`, 400},
-		{"too large", "POST", path, review(strings.Repeat("x", maxReview)), 413},
+		{"too large", "POST", path, review(strings.Repeat("x", maxTokenReview)), 413},
 		{"GET", "GET", path, "", 405},
 		{"unknown path", "POST", "/clusters/" + cluster + "/nothing", "", 404},
 		{"no cluster", "POST", "/clusters//authenticate", "", 404},
@@ -223,7 +223,7 @@ func TestBadRequests(t *testing.T) {
 		}
 	}
 	// Of unknown length: the bound holds too.
-	r, err := http.NewRequest("POST", "https://"+w.addr+path, io.MultiReader(strings.NewReader(strings.Repeat(" ", maxReview+1))))
+	r, err := http.NewRequest("POST", "https://"+w.addr+path, io.MultiReader(strings.NewReader(strings.Repeat(" ", maxTokenReview+1))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,37 +40,43 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	clk := &clock.Clock{}
 	clk.SetOffset(cfg.ClockOffset)
 	keyring := iam.NewKeyring(s, sealer, clk)
-	view := store.NewView(eks.Clusters(s))
-	clusters := access.NewClusters(view)
+	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))
+	clusters, entries := access.NewClusters(clusterView), access.NewEntries(entryView)
 	hosts, err := access.OwnHosts(cfg.Listen, cfg.TLSPort, cfg.AdvertiseAddress)
 	if err != nil {
 		return err
 	}
-	authenticator := access.New(access.Config{
-		Cluster:     clusters.ByID,
-		Credentials: keyring.Credentials,
-		Hosts:       hosts,
-		Mappers:     []access.Mapper{access.CreatorAdmin},
-	})
-	server, err := hookServer(dir, cfg, authenticator, log)
+	mappers := access.Mappers{entries.Mapper(nil), access.CreatorAdmin}
+	server, err := hookServer(dir, cfg, log)
 	if err != nil {
 		return err
 	}
+	server.Authenticate = access.New(access.Config{
+		Cluster: clusters.ByID, Credentials: keyring.Credentials, Hosts: hosts, Mappers: mappers,
+	}).Authenticate
+	server.Authorize = access.NewAuthorizer(access.AuthorizerConfig{
+		Cluster: clusters.ByID, Entries: entries, Mappers: mappers,
+	}).Authorize
 	server.Ready = func() error {
-		select {
-		case <-view.Ready():
-			return keyring.Ready()
-		default:
-			return errors.New("the clusters have not been read from the store yet")
-		}
+		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
-		return errors.Join(view.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
+		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
-	return group(ctx, view.Run, keyring.Run, kubehook.New(server).Run)
+	return group(ctx, clusterView.Run, entryView.Run, keyring.Run, kubehook.New(server).Run)
 }
 
-func hookServer(dir home.Dir, cfg home.Config, authenticator *access.Authenticator, log *slog.Logger) (kubehook.Config, error) {
+// read is nil once a view is ready, else says what is missing.
+func read(ready <-chan struct{}, what string) error {
+	select {
+	case <-ready:
+		return nil
+	default:
+		return errors.New("the " + what + " have not been read from the store yet")
+	}
+}
+
+func hookServer(dir home.Dir, cfg home.Config, log *slog.Logger) (kubehook.Config, error) {
 	ca, err := os.ReadFile(etcd.PKI(dir.PKI()).AuthorityFile())
 	if err != nil {
 		return kubehook.Config{}, err
@@ -85,9 +91,8 @@ func hookServer(dir home.Dir, cfg home.Config, authenticator *access.Authenticat
 			cert, err := tls.LoadX509KeyPair(dir.Path("pki", "hook.crt"), dir.Path("pki", "hook.key"))
 			return &cert, err
 		},
-		ClientCAs:    clientCAs,
-		Root:         string(etcd.Root),
-		Authenticate: authenticator.Authenticate,
-		Log:          log,
+		ClientCAs: clientCAs,
+		Root:      string(etcd.Root),
+		Log:       log,
 	}, nil
 }

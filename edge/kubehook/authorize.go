@@ -1,0 +1,57 @@
+package kubehook
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/cluster/access/policies"
+)
+
+// maxAccessReview bounds a SubjectAccessReview. It holds the selectors of a list request, and can so be longer than the URL
+// that they came in, which kube-apiserver bounds at 1 MiB.
+const maxAccessReview = 4 << 20
+
+// authorize answers a SubjectAccessReview. To have no opinion is to neither allow nor deny.
+func (s *Server) authorize(ctx context.Context, clusterID string, body []byte) (any, error) {
+	question, err := readAccessReview(body)
+	if err != nil {
+		return nil, err
+	}
+	verdict := s.cfg.Authorize(clusterID, question)
+	s.metrics.authorizations.WithLabelValues(verdict.Decision.String()).Inc()
+	if verdict.Decision == access.Deny {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "request denied", slog.String("cluster", clusterID),
+			slog.String("username", question.User.Username), slog.String("reason", verdict.Reason))
+	}
+	return accessReview{APIVersion: authorizationV, Kind: accessReviewKind, Status: accessReviewStatus{
+		Allowed: verdict.Decision == access.Allow,
+		Denied:  verdict.Decision == access.Deny,
+		Reason:  verdict.Reason,
+	}}, nil
+}
+
+func readAccessReview(body []byte) (access.Question, error) {
+	var review accessReview
+	if err := json.Unmarshal(body, &review); err != nil {
+		return access.Question{}, &badReview{"the body is not a SubjectAccessReview in JSON"}
+	}
+	if review.APIVersion != authorizationV || review.Kind != accessReviewKind {
+		return access.Question{}, &badReview{"want a SubjectAccessReview of " + authorizationV}
+	}
+	spec := review.Spec
+	question := access.Question{User: access.User{Username: spec.User, UID: spec.UID, Groups: spec.Groups, Extra: spec.Extra}}
+	switch resource, url := spec.ResourceAttributes, spec.NonResourceAttributes; {
+	case resource != nil && url == nil:
+		question.Namespace = resource.Namespace
+		question.Request = policies.Request{
+			Verb: resource.Verb, Group: resource.Group, Resource: resource.Resource, Subresource: resource.Subresource,
+		}
+	case url != nil && resource == nil:
+		question.Request = policies.Request{Verb: url.Verb, NonResource: true, Path: url.Path}
+	default:
+		return access.Question{}, &badReview{"want either resourceAttributes or nonResourceAttributes"}
+	}
+	return question, nil
+}
