@@ -26,7 +26,8 @@ func (p plan) configFiles() []file {
 		render("authorization.yaml", p.authorization()),
 		render("encryption.yaml", p.encryption()),
 		render("audit.yaml", auditPolicy()),
-		render("webhook.kubeconfig", p.webhook()),
+		render("webhook.kubeconfig", p.webhook("authenticate")),
+		render(policiesKubeconfig, p.webhook("authorize")),
 		render(controllerManagerComponent+".kubeconfig", p.kubeconfig(controllerManagerComponent)),
 		render(schedulerComponent+".kubeconfig", p.kubeconfig(schedulerComponent)),
 	}
@@ -44,16 +45,52 @@ func (p plan) authentication() doc {
 	}
 }
 
-// authorization lists the authorizers in the order in which they are asked. Access policies come between the two.
+// authorization lists the authorizers in the order in which they are asked, as on EKS.
 func (p plan) authorization() doc {
 	return doc{
 		"apiVersion": "apiserver.config.k8s.io/" + p.Version.AuthorizationConfig,
 		"kind":       "AuthorizationConfiguration",
 		"authorizers": []doc{
 			{"type": "Node", "name": "node"},
+			{"type": "Webhook", "name": "access-policies", "webhook": p.accessPolicies()},
 			{"type": "RBAC", "name": "rbac"},
 		},
 	}
+}
+
+const (
+	policiesKubeconfig = "access-policies.kubeconfig"
+	// isPrincipal is whether a request is an IAM principal's, in CEL. All others are spared the call, Minato's own and those of
+	// the control plane, the nodes and the pods among them. Extra fields that come through an aggregated API server have their
+	// names in lower case.
+	isPrincipal = "'sigs.k8s.io/aws-iam-authenticator/principalId' in request.extra || " +
+		"'sigs.k8s.io/aws-iam-authenticator/principalid' in request.extra"
+)
+
+// accessPolicies is the webhook that decides by access policies. Nothing of it is cached, so that a change of access holds for
+// the very next request.
+//
+// When it cannot be asked, RBAC decides alone. Policies then allow nothing, which is safe, and groups go on as before. What is
+// lost is the denial of principals whose access has been taken away; but without the same process no new token is accepted
+// either, so that lasts no longer than the 10 s for which kube-apiserver keeps an old one. The other choice, Deny, would turn
+// every restart of that process into an outage for everybody.
+func (p plan) accessPolicies() doc {
+	webhook := doc{
+		"timeout":                    "3s",
+		"failurePolicy":              "NoOpinion",
+		"subjectAccessReviewVersion": "v1",
+		"matchConditionSubjectAccessReviewVersion": "v1",
+		"matchConditions":                          []doc{{"expression": isPrincipal}},
+		"connectionInfo": doc{
+			"type": "KubeConfigFile", "kubeConfigFile": p.Dir.generation(p.Generation, policiesKubeconfig),
+		},
+	}
+	if p.Version.AuthorizerCacheSwitch {
+		webhook["cacheAuthorizedRequests"], webhook["cacheUnauthorizedRequests"] = false, false
+	} else { // 0 would be the defaults of some minutes
+		webhook["authorizedTTL"], webhook["unauthorizedTTL"] = "1ns", "1ns"
+	}
+	return webhook
 }
 
 // encryption has no identity provider: Secrets were never written in the clear, so none is read that way.
@@ -82,13 +119,13 @@ func auditPolicy() doc {
 	}
 }
 
-// webhook is where kube-apiserver asks who bears an IAM token. The cluster shows the certificate that it has for etcd.
-func (p plan) webhook() doc {
-	return kubeconfigDoc(hookURL(p.Settings.HookPort, p.ClusterID), p.Dir.pki("hook-ca.crt"), p.Dir.pki("tenant.crt"), p.Dir.pki("tenant.key"))
+// webhook is where kube-apiserver sends one kind of review. The cluster shows the certificate that it has for etcd.
+func (p plan) webhook(review string) doc {
+	return kubeconfigDoc(hookURL(p.Settings.HookPort, p.ClusterID, review), p.Dir.pki("hook-ca.crt"), p.Dir.pki("tenant.crt"), p.Dir.pki("tenant.key"))
 }
 
-func hookURL(port int, clusterID string) string {
-	return fmt.Sprintf("https://%s/clusters/%s/authenticate", loopback(port), clusterID)
+func hookURL(port int, clusterID, review string) string {
+	return fmt.Sprintf("https://%s/clusters/%s/%s", loopback(port), clusterID, review)
 }
 
 // kubeconfig is a component's. It names the certificate's files, which are read again when they change.

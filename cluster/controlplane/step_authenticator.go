@@ -55,7 +55,7 @@ func (s authenticatorStep) ask(ctx context.Context, client *http.Client, cluster
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hookURL(s.hookPort, clusterID), bytes.NewReader(review))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hookURL(s.hookPort, clusterID, "authenticate"), bytes.NewReader(review))
 	if err != nil {
 		return err
 	}
