@@ -10,6 +10,7 @@ import (
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/internal/home"
@@ -65,6 +66,7 @@ type Controller struct {
 	clusters *store.Collection[eks.Cluster]
 	planes   *store.Collection[ControlPlane]
 	spares   rsaSpares
+	starts   slots
 	tenants  memo   // made in etcd
 	asked    memo   // answered by the webhook
 	build    []step // what a cluster needs to be ACTIVE, in order
@@ -78,6 +80,7 @@ func New(d Deps) *Controller {
 		clusters: eks.Clusters(d.Store),
 		planes:   Records(d.Store),
 		spares:   make(rsaSpares, 1),
+		starts:   make(slots, startsAtOnce()),
 	}
 	c.build, c.demolish = c.buildSteps(), c.demolishSteps()
 	return c
@@ -96,6 +99,9 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
+	if isCorrupt(err) {
+		return 0, reconcile.Terminal(err) // what runs goes on; the record must be restored
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -109,6 +115,7 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 	p := newPass(item)
 	work, release := c.untilChanged(ctx, item)
 	failed := c.run(work, p, steps)
+	p.started()
 	release()
 	if errors.Is(context.Cause(work), errChanged) {
 		return 0, nil // the change brings us back

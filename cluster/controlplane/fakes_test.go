@@ -244,7 +244,7 @@ func serveComponent(spec supervisor.Spec) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &http.Server{Handler: fakeKubernetes(), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: fakeKubernetes(), ReadHeaderTimeout: time.Second, ErrorLog: quiet}
 	go func() { _ = srv.Serve(l) }()
 	return func() { _ = srv.Close() }, nil
 }
@@ -257,6 +257,9 @@ func flagOf(spec supervisor.Spec, name string) string {
 	}
 	return ""
 }
+
+// quiet takes what clients that go away in the middle of a handshake cause.
+var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 
 // fakeKubernetes keeps objects by path.
 func fakeKubernetes() http.Handler {
@@ -295,7 +298,7 @@ func (h *harbour) serveHook(port int) (ca []byte) {
 		Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: h.tenantCA.Pool(), MinVersion: tls.VersionTLS12,
 	})
 	must(h.t, err)
-	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{ReadHeaderTimeout: time.Second, ErrorLog: quiet, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/clusters/"+strings.TrimPrefix(r.TLS.PeerCertificates[0].Subject.CommonName, "k8s-")+"/authenticate" {
 			http.Error(w, "not your cluster", http.StatusForbidden)
 			return

@@ -24,11 +24,13 @@ type pass struct {
 	plan  plan // of the generation that is wanted: plane's Next, or else its Active
 	// routed is the revision of the route, for the gate to have seen.
 	routed store.Revision
+	// started gives back the slot that starting a kube-apiserver took.
+	started func()
 }
 
 // newPass copies what steps may change, so that the end of the pass can tell.
 func newPass(item store.Item[eks.Cluster]) *pass {
-	p := &pass{item: item, cluster: item.Value}
+	p := &pass{item: item, cluster: item.Value, started: func() {}}
 	p.cluster.Status.Conditions = slices.Clone(item.Value.Status.Conditions)
 	p.cluster.Status.Health = slices.Clone(item.Value.Status.Health)
 	return p

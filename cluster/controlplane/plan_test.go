@@ -79,6 +79,13 @@ func TestMinors(t *testing.T) {
 		if got := p.authorization()["apiVersion"]; got != "apiserver.config.k8s.io/"+want.authorization {
 			t.Errorf("%s: AuthorizationConfiguration %s, want %s", minor, got, want.authorization)
 		}
+		webhook := p.accessPolicies()
+		if _, switched := webhook["cacheAuthorizedRequests"]; switched != (minor >= "1.34") {
+			t.Errorf("%s: access policies' webhook %v: only 1.34 and later can switch its cache off", minor, webhook)
+		}
+		if ttl := webhook["authorizedTTL"]; (ttl == "1ns") != (minor < "1.34") {
+			t.Errorf("%s: access policies' webhook has the TTL %v: before 1.34 it must be 1ns", minor, ttl)
+		}
 		args := p.apiServer().Args
 		i := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--feature-gates=") })
 		if (i < 0) != (want.gates == "") || i >= 0 && args[i] != want.gates {

@@ -30,7 +30,7 @@ func (c *Controller) buildSteps() []step {
 			clock: d.Clock, tenantIdentity: d.TenantIdentity, etcdCA: d.EtcdCA, hookCA: d.HookCA, log: d.Log,
 		}.do},
 		{"Route", routes.begin},
-		{"APIServer", apiServerStep{built: built, processes: d.Processes}.do},
+		{"APIServer", apiServerStep{built: built, processes: d.Processes, slots: c.starts}.do},
 		{"Switch", switchStep{records: c.planes, store: d.Store, route: routes, processes: d.Processes}.do},
 		{"Controllers", controllersStep{processes: d.Processes}.do},
 		{"Retire", retireStep{processes: d.Processes}.do},

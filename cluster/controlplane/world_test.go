@@ -158,7 +158,7 @@ func (w *world) startHook(t *testing.T, port int) (ca []byte) {
 		w.reviews.Add(1)
 		_ = json.NewEncoder(rw).Encode(doc{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": doc{"authenticated": false}})
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second, ErrorLog: quiet}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return authority.Pair.CertPEM
