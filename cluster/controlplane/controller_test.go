@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -46,7 +47,7 @@ func TestCreate(t *testing.T) {
 			t.Errorf("condition %+v", cond)
 		}
 	}
-	if strings.Contains(fmt.Sprintf("%s", plane.Sealed), "PRIVATE KEY") {
+	if bytes.Contains(plane.Sealed, []byte("PRIVATE KEY")) {
 		t.Error("the record's keys are not sealed")
 	}
 }
@@ -138,6 +139,42 @@ func TestNewArgumentsSwapTheGeneration(t *testing.T) {
 	}
 	if l, _ := portClaims(h.store).List(t.Context(), "", "", 0); len(l.Items) != 4 {
 		t.Errorf("%d ports are claimed, want 4", len(l.Items))
+	}
+}
+
+// TestTurnedGateStaysTurned: a server that died between turning the gate and writing so down does not turn it back.
+func TestTurnedGateStaysTurned(t *testing.T) {
+	t.Parallel()
+	h := newHarbour(t)
+	id := h.active("prod")
+	h.deps.Settings.EtcdEndpoints = []string{"https://127.0.0.1:2380"}
+	h.restart()
+	h.interrupt = func(what string) error {
+		if what == "stop" {
+			return errKilled
+		}
+		return nil
+	}
+	if _, err := h.controller.Reconcile(t.Context(), id); !errors.Is(err, errKilled) {
+		t.Fatalf("err = %v, want killed", err)
+	}
+	next := h.plane(id).Next
+	if next == nil {
+		t.Fatal("there is no next generation")
+	}
+	routes := gate.Routes(h.store)
+	before, err := routes.Get(t.Context(), h.cluster(id).ID)
+	must(t, err)
+	if !slices.Equal(before.Value.Backends, backendsOf(*next)) {
+		t.Fatalf("backends %v, want the next generation's", before.Value.Backends)
+	}
+	h.interrupt = func(string) error { return nil }
+	h.restart()
+	h.pass(id)
+	after, err := routes.Get(t.Context(), h.cluster(id).ID)
+	must(t, err)
+	if after.Revision != before.Revision {
+		t.Errorf("the route was written again: %v after %v", after.Value.Backends, before.Value.Backends)
 	}
 }
 

@@ -22,7 +22,7 @@ func (p plan) controllerManager() supervisor.Spec {
 		"--root-ca-file="+p.Dir.pki("ca.crt"),
 		"--cluster-signing-cert-file="+p.Dir.pki("ca.crt"),
 		"--cluster-signing-key-file="+p.Dir.pki("ca.key"),
-		"--flex-volume-plugin-dir="+p.Dir.generation(p.Generation, "flexvolume"), // it makes the folder; the default is in /usr
+		"--flex-volume-plugin-dir="+p.Dir.generation(p.Generation, flexVolumes),
 	)
 	return p.spec(controllerManagerComponent, args, memory())
 }

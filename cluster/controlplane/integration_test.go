@@ -159,20 +159,21 @@ func (w *world) testAudit(t *testing.T, c eks.Cluster) {
 	}
 }
 
+// testFiles is that a cluster's processes run as themselves and can read their files, and that nobody but us can change them.
 func (w *world) testFiles(t *testing.T, c eks.Cluster) {
-	uid := uint32(os.Geteuid())
+	uid, folder, file := uint32(os.Geteuid()), os.FileMode(0o700), os.FileMode(0o600)
 	if uid == 0 {
 		item, err := Records(w.store).Get(t.Context(), c.ID)
 		must(t, err)
-		uid = item.Value.UID
+		uid, folder, file = item.Value.UID, 0o750, 0o640
 	}
 	must(t, filepath.Walk(string(newRunDir(w.home, c.ID)), func(path string, info os.FileInfo, err error) error {
-		want := os.FileMode(0o600)
+		want, stat := file, info.Sys().(*syscall.Stat_t)
 		if info.IsDir() {
-			want = 0o700
+			want = folder
 		}
-		if got := info.Mode().Perm(); filepath.Base(path) != "flexvolume" && (got != want || info.Sys().(*syscall.Stat_t).Uid != uid) {
-			t.Errorf("%s has mode %o and owner %d, want %o and %d", path, got, info.Sys().(*syscall.Stat_t).Uid, want, uid)
+		if got := info.Mode().Perm(); got != want || int(stat.Uid) != os.Geteuid() || folder != 0o700 && stat.Gid != uid {
+			t.Errorf("%s has mode %o, owner %d and group %d, want %o, ourselves and %d", path, got, stat.Uid, stat.Gid, want, uid)
 		}
 		return err
 	}))

@@ -14,7 +14,9 @@ import (
 	"minato.dev/minato/internal/home"
 )
 
-// runDir is the run folder of one cluster. It is its own uid's (0700, files 0600), in a parent that others can only pass.
+// runDir is the run folder of one cluster. Where clusters have uids of their own, its uid may read it and change nothing: the
+// folders are root's with mode 0750 and the files with 0640, of the group that has the uid's number. A kube-apiserver that has
+// been taken over could otherwise put a link where we write next, and have root follow it.
 type runDir string
 
 func newRunDir(h home.Dir, clusterID string) runDir { return runDir(h.Run("clusters", clusterID)) }
@@ -27,21 +29,16 @@ func (d runDir) generation(n int, name string) string {
 	return filepath.Join(string(d), generationFolder(n), name)
 }
 
+// flexVolumes is an empty folder: kube-controller-manager would make its own otherwise, by default in /usr.
+const flexVolumes = "flexvolume"
+
 func generationFolder(n int) string { return "gen-" + strconv.Itoa(n) }
 
-// ensure makes the folders of the cluster and of one generation, given to uid where Minato is root.
+// ensure makes the folders of the cluster and of one generation, for a uid to read; zero is our own. The folder above is there.
 func (d runDir) ensure(uid uint32, generation int) error {
-	// The processes reach their files by path, so every folder above must let them pass. The last two above are ours.
-	parent := filepath.Dir(string(d))
-	if err := os.MkdirAll(parent, 0o711); err != nil {
-		return fmt.Errorf("making run folder: %w", err)
-	}
-	if uid != 0 {
-		if err := errors.Join(os.Chmod(parent, 0o711), os.Chmod(filepath.Dir(parent), 0o711)); err != nil {
-			return fmt.Errorf("opening run folder: %w", err)
-		}
-	}
-	for _, dir := range []string{string(d), d.pki(""), d.generation(generation, "")} {
+	for _, dir := range []string{
+		string(d), d.pki(""), d.generation(generation, ""), d.generation(generation, flexVolumes),
+	} {
 		if err := ensureFolder(dir, uid); err != nil {
 			return fmt.Errorf("making run folder: %w", err)
 		}
@@ -54,22 +51,28 @@ func ensureFolder(path string, uid uint32) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder but %s", path, info.Mode())
+	}
 	if uid == 0 {
 		return nil
 	}
-	return os.Chown(path, int(uid), int(uid))
+	return errors.Join(os.Lchown(path, os.Geteuid(), int(uid)), os.Chmod(path, 0o750))
 }
 
-// write makes path hold content, leaving it alone where it does already.
+// write makes path hold content, for a uid to read, leaving it alone where it does already.
 func (d runDir) write(path string, content []byte, uid uint32) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return nil
 	}
-	owner := -1
-	if uid != 0 {
-		owner = int(uid)
+	if uid == 0 {
+		return atomicfile.Write(path, content, 0o600)
 	}
-	return atomicfile.WriteOwned(path, content, 0o600, owner)
+	return atomicfile.WriteForGroup(path, content, 0o640, int(uid))
 }
 
 // writeGeneration writes the files that a generation reads once.

@@ -15,6 +15,7 @@ import (
 // filesStep makes the run folder: keys and certificates from the record, configuration from the plan. Certificates that fall
 // due are issued afresh here; the programs see that their files have changed.
 type filesStep struct {
+	home           home.Dir
 	clock          *clock.Clock
 	log            *slog.Logger
 	tenantIdentity func(clusterID string) (pki.Pair, error)
@@ -23,6 +24,9 @@ type filesStep struct {
 
 func (s filesStep) do(ctx context.Context, p *pass) error {
 	plane, pl := p.plane.Value, p.plan
+	if err := s.home.MakeRun("clusters"); err != nil {
+		return fmt.Errorf("making run folder: %w", err)
+	}
 	if err := pl.Dir.ensure(plane.UID, pl.Generation); err != nil {
 		return err
 	}

@@ -22,12 +22,15 @@ func (s removeSecurityGroupStep) do(ctx context.Context, p *pass) error {
 	return s.remove(ctx, p.cluster.Scope, p.cluster.Spec.ClusterSecurityGroup)
 }
 
-// removeRecordsStep removes the updates, and then, in the commit that ends the pass, the private record, its claims and the
+// removeRecordsStep removes the updates and access entries, and then, in the commit that ends the pass, the private record, its claims and the
 // cluster: there is never one without the other.
 type removeRecordsStep struct{ store store.Store }
 
 func (s removeRecordsStep) do(ctx context.Context, p *pass) error {
 	if err := eks.RemoveUpdates(ctx, s.store, &p.cluster); err != nil {
+		return err
+	}
+	if err := eks.RemoveAccessEntries(ctx, s.store, &p.cluster); err != nil {
 		return err
 	}
 	// By key, since the record may be corrupt; and by who holds them, for the same reason.

@@ -27,7 +27,7 @@ func (c *Controller) buildSteps() []step {
 		}.do},
 		{"Tenant", tenantStep{ensure: d.EnsureTenant, done: &c.tenants}.do},
 		{"Files", filesStep{
-			clock: d.Clock, tenantIdentity: d.TenantIdentity, etcdCA: d.EtcdCA, hookCA: d.HookCA, log: d.Log,
+			home: d.Home, clock: d.Clock, tenantIdentity: d.TenantIdentity, etcdCA: d.EtcdCA, hookCA: d.HookCA, log: d.Log,
 		}.do},
 		{"Route", routes.begin},
 		{"APIServer", apiServerStep{built: built, processes: d.Processes, slots: c.starts}.do},
