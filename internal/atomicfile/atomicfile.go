@@ -10,12 +10,12 @@ import (
 
 // Write replaces path with data: a temporary file in the same folder, fsync, rename, fsync of the folder.
 func Write(path string, data []byte, mode os.FileMode) error {
-	return WriteOwned(path, data, mode, -1)
+	return WriteForGroup(path, data, mode, -1)
 }
 
-// WriteOwned is Write with the file given to uid (and the gid of the same number) before it gets its name; -1 leaves the
-// owner alone.
-func WriteOwned(path string, data []byte, mode os.FileMode, uid int) (err error) {
+// WriteForGroup is Write with the file given to the group gid before it gets its name; -1 leaves the group alone. The owner
+// stays who writes: a file is not its reader's to change.
+func WriteForGroup(path string, data []byte, mode os.FileMode, gid int) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -28,11 +28,11 @@ func WriteOwned(path string, data []byte, mode os.FileMode, uid int) (err error)
 		}
 	}()
 	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
+	if err == nil && gid >= 0 {
+		err = f.Chown(-1, gid)
 	}
-	if err == nil && uid >= 0 {
-		err = f.Chown(uid, uid)
+	if err == nil {
+		err = f.Chmod(mode) // after the group has changed, or the old one could read it
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

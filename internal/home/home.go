@@ -2,8 +2,6 @@
 package home
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,18 +64,6 @@ func (d Dir) Lock() string { return d.Path("lock") }
 
 // Credentials is the file with the administrators' access keys, by account (0600).
 func (d Dir) Credentials() string { return d.Path("credentials.json") }
-
-// Run holds what is made afresh from records at every start: keys, certificates and configuration of the control planes. As
-// root it lies under /run, in memory, because processes under uids of their own could not reach into a home folder such as
-// /root/.minato, and because private keys then never touch the disk.
-func (d Dir) Run(names ...string) string {
-	base := d.Path("run")
-	if os.Geteuid() == 0 {
-		sum := sha256.Sum256([]byte(d))
-		base = filepath.Join("/run/minato", hex.EncodeToString(sum[:6]))
-	}
-	return filepath.Join(append([]string{base}, names...)...)
-}
 
 // Config are the settings fixed at first start, in config.json.
 type Config struct {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"minato.dev/minato/engine/supervisor"
@@ -73,7 +72,7 @@ type Server struct {
 // Serve listens on the home's control socket until ctx ends.
 func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	path := dir.ControlSocket()
-	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+	if err := dir.MakeRun(); err != nil {
 		return err
 	}
 	// The home's lock is held: a socket that is still there is left over.
