@@ -2,7 +2,6 @@ package eksapi
 
 import (
 	"errors"
-	"strings"
 
 	"minato.dev/minato"
 )
@@ -37,7 +36,8 @@ func errorCode(operation string, err error) string {
 	if e, ok := errors.AsType[*minato.Error](err); ok && kind == minato.Unsupported && e.Reason != "" {
 		return e.Reason // a refused operation names the exception that its model has
 	}
-	if strings.Contains(operation, "Tag") {
+	switch operation {
+	case "TagResource", "UntagResource", "ListTagsForResource":
 		if code, ok := tagExceptions[kind]; ok {
 			return code
 		}
