@@ -56,7 +56,7 @@ func (s *Server) etcdStatus(ctx context.Context) control.Etcd {
 	e := control.Etcd{Endpoints: s.cfg.EtcdEndpoints, External: s.cfg.ExternalEtcd}
 	h, err := s.etcd.Health(ctx)
 	if err != nil {
-		e.Error = err.Error()
+		e.Error = "it does not answer: " + err.Error()
 		return e
 	}
 	e.Alarms = h.Alarms

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -50,45 +51,68 @@ func printStatus(w io.Writer, st control.Status) error {
 	if !st.Ready {
 		state = "starting"
 	}
-	fmt.Fprintf(w, "Minato %s at %s is %s (pid %d, up %s, %s)\n", st.Version, st.Endpoint, state, st.PID, age(st.Started), size(st.RSSBytes))
-	fmt.Fprintf(w, "home %s, region %s, accounts %s, Kubernetes %s\n", st.Home, st.Region, strings.Join(st.Accounts, " "), orNone(st.Minors))
-	if st.TestClock {
-		fmt.Fprintf(w, "test clock: %s\n", st.Clock.UTC().Format(time.RFC3339))
-	}
-	etcd := size(st.Etcd.DBBytes)
-	if st.Etcd.Quota > 0 {
-		etcd += " of " + size(st.Etcd.Quota)
-	}
-	if len(st.Etcd.Alarms) > 0 {
-		etcd += ", ALARM " + strings.Join(st.Etcd.Alarms, " ")
-	}
-	if st.Etcd.Error != "" {
-		etcd = "unreachable: " + st.Etcd.Error
-	}
-	fmt.Fprintf(w, "etcd %s: %s\n\n", strings.Join(st.Etcd.Endpoints, " "), etcd)
-
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CLUSTER\tVERSION\tSTATUS\tENDPOINT\tMEMORY\tKEYS\tACCOUNT")
-	for _, c := range st.Clusters {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d (%s)\t%s\n", c.Name, c.Version, c.Status, orDash(c.Endpoint), size(c.PrivateBytes), c.Keys, size(c.KeyBytes), c.Account)
-		for _, issue := range c.Issues {
-			fmt.Fprintf(t, "  ! %s\n", issue)
-		}
+	fmt.Fprintf(t, "Minato %s is %s at %s (pid %d, up %s, %s)\n\n", st.Version, state, st.Endpoint, st.PID, age(st.Started), size(st.RSSBytes))
+	fmt.Fprintf(t, "home\t%s\n", st.Home)
+	fmt.Fprintf(t, "region\t%s\n", st.Region)
+	fmt.Fprintf(t, "accounts\t%s\n", strings.Join(st.Accounts, ", "))
+	fmt.Fprintf(t, "kubernetes\t%s\n", orNone(st.Minors))
+	if st.TestClock {
+		fmt.Fprintf(t, "test clock\t%s\n", st.Clock.UTC().Format(time.RFC3339))
 	}
-	if len(st.Clusters) == 0 {
-		fmt.Fprintln(t, "none: aws eks create-cluster makes one")
-	}
-	fmt.Fprintln(t, "\nPROCESS\tSTATE\tPID\tUP\tRESTARTS\tMEMORY\tLAST EXIT")
-	printProcesses(t, st.Processes)
-	for _, c := range st.Clusters {
-		printProcesses(t, c.Processes)
-	}
+	fmt.Fprintf(t, "etcd\t%s\n\n", etcdLine(st.Etcd))
+	printClusters(t, st.Clusters)
+	printProcesses(t, st)
 	return t.Flush()
 }
 
-func printProcesses(w io.Writer, processes []supervisor.Status) {
-	for _, p := range slices.SortedFunc(slices.Values(processes), func(a, b supervisor.Status) int { return strings.Compare(a.Name, b.Name) }) {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", p.Name, p.State, p.PID, age(p.Started), p.Restarts, size(p.PrivateBytes), orDash(p.LastExit))
+func etcdLine(e control.Etcd) string {
+	line := strings.Join(e.Endpoints, " ")
+	if e.DBBytes > 0 {
+		line += ", " + size(e.DBBytes)
+	}
+	if e.Quota > 0 {
+		line += " of " + size(e.Quota)
+	}
+	if len(e.Alarms) > 0 {
+		line += ", ALARM " + strings.Join(e.Alarms, " ")
+	}
+	if e.Error != "" {
+		line += ", TROUBLE: " + e.Error
+	}
+	return line
+}
+
+func printClusters(w io.Writer, clusters []control.Cluster) {
+	fmt.Fprintln(w, "CLUSTER\tACCOUNT\tVERSION\tSTATUS\tENDPOINT\tMEMORY\tETCD")
+	for _, c := range clusters {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d keys, %s\n", c.Name, c.Account, c.Version, c.Status, orDash(c.Endpoint), size(c.PrivateBytes), c.Keys, size(c.KeyBytes))
+		for _, issue := range c.Issues {
+			fmt.Fprintf(w, "  ! %s\n", issue)
+		}
+	}
+	if len(clusters) == 0 {
+		fmt.Fprintln(w, "none yet: aws eks create-cluster makes one")
+	}
+}
+
+// printProcesses tells which cluster a process belongs to by the cluster's name, which a person knows, not by its id.
+func printProcesses(w io.Writer, st control.Status) {
+	fmt.Fprintln(w, "\nPROCESS\tCLUSTER\tSTATE\tPID\tUP\tRESTARTS\tMEMORY\tLAST EXIT")
+	rows := func(cluster string, processes []supervisor.Status) {
+		byName := func(a, b supervisor.Status) int { return strings.Compare(a.Name, b.Name) }
+		for _, p := range slices.SortedFunc(slices.Values(processes), byName) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", path.Base(p.Name), cluster, p.State, p.PID,
+				age(p.Started), p.Restarts, size(p.PrivateBytes), orDash(p.LastExit))
+		}
+	}
+	rows("-", st.Processes)
+	for _, c := range st.Clusters {
+		name := c.Name
+		if len(st.Accounts) > 1 {
+			name += " of " + c.Account
+		}
+		rows(name, c.Processes)
 	}
 }
 
