@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"minato.dev/minato"
@@ -113,6 +114,11 @@ func (s *Server) printWelcome() {
 		fmt.Fprintf(s.out, "    aws eks list-clusters\n")
 	} else {
 		fmt.Fprintf(s.out, "    aws eks update-kubeconfig --name %s\n    kubectl get --raw /readyz && kubectl get namespaces\n", name)
+	}
+	if s.o.Detached {
+		fmt.Fprintf(s.out, "\nIt runs in the background as pid %d, logs are in %s.\n%s down%s stops everything; what is stored stays.\n",
+			os.Getpid(), s.dir.Logs(), s.o.Executable, homeFlag)
+		return
 	}
 	fmt.Fprintf(s.out, "\nCtrl-C stops everything; what is stored stays.\n")
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -54,7 +53,6 @@ func Detach(ctx context.Context, out io.Writer, dir home.Dir, args []string) err
 		st, err := control.GetStatus(ctx, dir)
 		if err == nil && st.PID == cmd.Process.Pid && st.Ready {
 			_, _ = io.Copy(out, tail)
-			fmt.Fprintf(out, "running in the background as pid %d; logs in %s; stop it with `minato down`\n", st.PID, dir.Logs())
 			return nil
 		}
 		select {

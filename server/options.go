@@ -37,6 +37,8 @@ type Options struct {
 	Cluster string // create this cluster once up
 	Version string // its minor
 
+	Detached bool // no terminal is attached: there is nobody who could press Ctrl-C
+
 	Kube          kube.Binaries // the built Kubernetes minors
 	Executable    string        // the minato binary, for the processes beside us
 	MinatoVersion string

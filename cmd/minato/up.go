@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,8 @@ be killed, clusters go on serving, and the next "minato up" takes them over with
 	f.StringVar(&testClock, "test-clock", "", "set Minato's own clock (support dates, expiry) to a date such as 2026-11-01")
 	f.BoolVar(&o.AllowUnsupported, "allow-unsupported", false, "let clusters be created with a minor that is past its EKS support")
 	f.BoolVar(&detach, "detach", false, "run in the background once everything is up")
+	f.BoolVar(&o.Detached, detachedFlag, false, "this is what --detach runs")
+	_ = f.MarkHidden(detachedFlag)
 	f.StringSliceVar(&o.EtcdEndpoints, "etcd-endpoints", nil, "use this external etcd (https URLs) instead of our own")
 	f.StringVar(&o.Etcd.CAFile, "etcd-cafile", "", "external etcd: the CA of its server certificates")
 	f.StringVar(&o.Etcd.CertFile, "etcd-certfile", "", "external etcd: client certificate of its root user")
@@ -70,6 +73,9 @@ be killed, clusters go on serving, and the next "minato up" takes them over with
 	}
 	return cmd
 }
+
+// detachedFlag tells the process in the background what it is.
+const detachedFlag = "detached"
 
 // parseTestClock reads a day or a moment; empty is no test clock.
 func parseTestClock(s string) (time.Time, error) {
@@ -109,11 +115,6 @@ func checkOptions(o server.Options) error {
 // upDetached runs `minato up` with the same arguments in a session of its own, shows what it prints, and returns when it is
 // ready or has failed.
 func upDetached(ctx context.Context, out interface{ Write([]byte) (int, error) }, d home.Dir) error {
-	args := make([]string, 0, len(os.Args))
-	for _, a := range os.Args[1:] {
-		if a != "--detach" && a != "--detach=true" {
-			args = append(args, a)
-		}
-	}
-	return server.Detach(ctx, out, d, args)
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return a == "--detach" || a == "--detach=true" })
+	return server.Detach(ctx, out, d, append(args, "--"+detachedFlag))
 }
