@@ -17,7 +17,7 @@ func doctorCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	dir := homeFlag(cmd)
-	unit := cmd.Flags().Bool("systemd", false, "print a systemd unit for `minato up` instead")
+	unit := cmd.Flags().Bool("systemd", false, "print a systemd unit that runs minato up instead")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d, err := dir()
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ func printEnv(w io.Writer, d home.Dir, account string) error {
 	}
 	key, ok := keys[account]
 	if !ok {
-		return fmt.Errorf("there is no account %s here; there are: %v", account, cfg.Accounts)
+		return fmt.Errorf("there is no account %s here; there are: %s", account, strings.Join(cfg.Accounts, ", "))
 	}
 	lines := [][2]string{
 		{"AWS_ENDPOINT_URL", cfg.EndpointURL()},
