@@ -1,7 +1,6 @@
 package access
 
 import (
-	"slices"
 	"strings"
 
 	"minato.dev/minato"
@@ -10,15 +9,6 @@ import (
 
 // PrivateDNSName is the private DNS name of an EC2 instance, and whether it is known. It must answer from memory.
 type PrivateDNSName func(account, instanceID string) (string, bool)
-
-// typeGroups are the groups that every entry of a type has beside its own ("AWS EKS User Guide", access entries; for Windows
-// and Fargate the groups of the aws-auth rows that EKS writes for them).
-var typeGroups = map[string][]string{
-	"EC2_LINUX":     {"system:nodes"},
-	"EC2_WINDOWS":   {"system:nodes", "eks:kube-proxy-windows"},
-	"FARGATE_LINUX": {"system:bootstrappers", "system:nodes", "system:node-proxier"},
-	"HYBRID_LINUX":  {"system:nodes"},
-}
 
 // Mapper knows the principals that have an access entry. It comes before any other: with an entry, nothing else counts. Where
 // no instances are known, name may be nil.
@@ -35,18 +25,8 @@ func (e *Entries) Mapper(name PrivateDNSName) Mapper {
 		if refused != "" {
 			return Mapping{Refused: refused}, true
 		}
-		return Mapping{Username: username, Groups: groupsOf(found.record)}, true
+		return Mapping{Username: username, Groups: found.record.Groups}, true
 	}
-}
-
-func groupsOf(record *eks.AccessEntry) []string {
-	groups := slices.Clone(record.Groups)
-	for _, group := range typeGroups[record.Type] {
-		if !slices.Contains(groups, group) {
-			groups = append(groups, group)
-		}
-	}
-	return groups
 }
 
 const instanceName = "{{EC2PrivateDNSName}}"
