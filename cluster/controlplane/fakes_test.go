@@ -89,7 +89,7 @@ func newHarbour(t *testing.T) *harbour {
 		TenantIdentity: h.tenantIdentity,
 		DeleteTenant:   h.deleteTenant,
 		EtcdCA:         ca.Pair.CertPEM, HookCA: hookCA,
-		FreePorts: ports.Free, PortTaken: func(int) bool { return false },
+		FreePorts: keptPorts(t), PortTaken: func(int) bool { return false },
 		Processes:           Processes{Ensure: h.ensure, Stop: h.stopProcess, Status: h.status, Names: h.names},
 		GateApplied:         func(context.Context, store.Revision) error { return h.at("gate") },
 		GateState:           h.gateState,
@@ -103,6 +103,16 @@ func newHarbour(t *testing.T) *harbour {
 		must(t, os.RemoveAll(h.home.Run()))
 	})
 	return h
+}
+
+// keptPorts is ports.Free that keeps what it finds until the test ends: claims hold within one store only, and other tests have
+// others.
+func keptPorts(t *testing.T) func(context.Context, int) ([]int, func(), error) {
+	return func(ctx context.Context, n int) ([]int, func(), error) {
+		found, release, err := ports.Free(ctx, n)
+		t.Cleanup(release)
+		return found, func() {}, err
+	}
 }
 
 // restart is a new server over the same store and processes.

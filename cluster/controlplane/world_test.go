@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 		OwnUIDs:      os.Geteuid() == 0,
 		EnsureTenant: w.admin.EnsureTenant, TenantIdentity: w.admin.TenantIdentity, DeleteTenant: w.admin.DeleteTenant,
 		EtcdCA: etcdCA, HookCA: hookCA,
-		FreePorts: ports.Free, PortTaken: func(port int) bool { return ports.Taken("127.0.0.1", port) },
+		FreePorts: keptPorts(t), PortTaken: func(port int) bool { return ports.Taken("127.0.0.1", port) },
 		Processes:   Supervised(w.supervisor),
 		GateApplied: func(ctx context.Context, rev store.Revision) error { return gate.Applied(ctx, w.gateAddr, rev) },
 		GateState: func(ctx context.Context, id string) (gate.RouteState, error) {
