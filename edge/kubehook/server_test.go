@@ -55,7 +55,15 @@ func (l *lockedBuffer) String() string {
 
 type authenticate func(ctx context.Context, clusterID, token string) (access.User, error)
 
+// noOpinion has none on anything.
+func noOpinion(string, access.Question) access.Verdict { return access.Verdict{} }
+
 func start(t testing.TB, decide authenticate) *world {
+	t.Helper()
+	return startBoth(t, decide, noOpinion)
+}
+
+func startBoth(t testing.TB, decide authenticate, authorize func(string, access.Question) access.Verdict) *world {
 	t.Helper()
 	ca, err := pki.NewAuthority("tenant CA", time.Hour)
 	if err != nil {
@@ -68,6 +76,7 @@ func start(t testing.TB, decide authenticate) *world {
 		ClientCAs:    ca.Pool(),
 		Root:         "root",
 		Authenticate: decide,
+		Authorize:    authorize,
 		Ready: func() error {
 			if err := w.ready.Load(); err != nil {
 				return *err
