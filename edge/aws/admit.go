@@ -18,6 +18,10 @@ import (
 // half of it.
 const MaxBody = 1 << 20
 
+// stsLifetime is how long STS takes a presigned request, whatever its X-Amz-Expires says: the tokens of Kubernetes say 60
+// seconds, and authenticators that show them to STS count on 15 minutes (aws-iam-authenticator, pkg/token).
+const stsLifetime = 15 * time.Minute
+
 // route finds the API that a request is signed for.
 func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 	signed, err := sigv4.Parse(r, sigv4.Rules{})
@@ -56,6 +60,9 @@ func (l *Listener) admit(w http.ResponseWriter, r *http.Request, call *Call) err
 	body, err := readBody(w, r)
 	if err != nil {
 		return err
+	}
+	if call.Service == "sts" {
+		signed.Lifetime = stsLifetime
 	}
 	if err := signed.Verify(credential.Secret, body, time.Now()); err != nil {
 		return err

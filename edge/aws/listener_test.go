@@ -257,6 +257,39 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
+func TestPresignedForSTSLastsWhateverItSays(t *testing.T) {
+	t.Parallel()
+	e := start(t, nil)
+	for _, tc := range []struct {
+		service string
+		age     time.Duration
+		want    int
+	}{
+		{"sts", 14 * time.Minute, 200},
+		{"sts", 16 * time.Minute, 400},
+		{"ec2", 30 * time.Second, 200},
+		{"ec2", 2 * time.Minute, 400},
+	} {
+		r, err := http.NewRequest("GET", e.url+"/?"+action("WhoAmI")+"&X-Amz-Expires=60", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		empty := sha256.Sum256(nil)
+		at := time.Now().Add(-tc.age)
+		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), sdk.Credentials{AccessKeyID: keyID, SecretAccessKey: secret},
+			r, hex.EncodeToString(empty[:]), tc.service, "eu-west-1", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err = http.NewRequest("GET", signed, nil); err != nil {
+			t.Fatal(err)
+		}
+		if resp, body := send(t, r); resp.StatusCode != tc.want {
+			t.Errorf("%s, %s after it was signed: %d %s, want %d", tc.service, tc.age, resp.StatusCode, body, tc.want)
+		}
+	}
+}
+
 func TestGlobalServiceTakesItsGlobalRegion(t *testing.T) {
 	t.Parallel()
 	e := start(t, nil)
