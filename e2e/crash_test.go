@@ -13,7 +13,7 @@ import (
 )
 
 // settle is how long a machine under load may take to heal.
-const settle = 2 * time.Minute
+const settle = 4 * time.Minute
 
 // TestServerIsKilled: without `minato up` the cluster goes on serving, new IAM tokens included, and the next `minato up` takes
 // every process over without a restart.
