@@ -61,6 +61,13 @@ func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, r UpdateClu
 	update.Before = &before
 	update.ClientRequestToken, update.RequestHash = r.ClientRequestToken, hash
 	ops := []store.Op{Updates(s.Store).CreateOp(UpdatesOf(cluster)+update.ID, update)}
+	if before.AuthenticationMode == modeConfigMap && cluster.Spec.AuthenticationMode != modeConfigMap {
+		entry, err := s.creatorEntry(ctx, cluster)
+		if err != nil {
+			return Update{}, nil, err
+		}
+		ops = append(ops, entry...)
+	}
 	return update, ops, cluster.Transition(ClusterUpdating, ByAPI)
 }
 

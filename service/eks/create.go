@@ -43,6 +43,13 @@ func (s *Service) CreateCluster(ctx context.Context, c Caller, r CreateClusterRe
 		return Cluster{}, err
 	}
 	cluster.Spec.ClusterSecurityGroup = groupID
+	if cluster.Spec.AuthenticationMode != modeConfigMap && cluster.Spec.BootstrapCreatorAdmin {
+		entry, err := s.creatorEntry(ctx, &cluster)
+		if err != nil {
+			return Cluster{}, err
+		}
+		ops = append(ops, entry...)
+	}
 	_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).CreateOp(ClusterKey(c.Scope, r.Name), cluster))...)
 	if errors.Is(err, store.ErrExists) { // somebody was faster: maybe this very request, sent twice
 		if before, err := s.createdBefore(ctx, c.Scope, r, hash); err != nil || before != nil {
@@ -156,7 +163,10 @@ func (s *Service) newSpec(r CreateClusterRequest) (ClusterSpec, error) {
 		spec.PublicAccessCIDRs = []string{"0.0.0.0/0"}
 	}
 	if spec.AuthenticationMode == "" {
-		spec.AuthenticationMode = "CONFIG_MAP"
+		spec.AuthenticationMode = modeConfigMap
+	}
+	if spec.AuthenticationMode == modeConfigMap && !spec.BootstrapCreatorAdmin {
+		return spec, minato.Errorf(minato.Invalid, "bootstrapClusterCreatorAdminPermissions must be true if cluster authentication mode is set to CONFIG_MAP")
 	}
 	if spec.SupportType == "" {
 		spec.SupportType = "EXTENDED"

@@ -55,11 +55,21 @@ func FailUpdates(ctx context.Context, s store.Store, c *Cluster, reasons ...Upda
 // RemoveUpdates removes all updates of a cluster that is being deleted. It comes before the removal of the cluster's own
 // record and may be repeated.
 func RemoveUpdates(ctx context.Context, s store.Store, c *Cluster) error {
-	updates := Updates(s)
+	return removeAll(ctx, s, c, UpdatesPrefix+UpdatesOf(c))
+}
+
+// RemoveAccessEntries removes all access entries of a cluster that is being deleted. Like RemoveUpdates it comes before the
+// removal of the cluster's own record and may be repeated.
+func RemoveAccessEntries(ctx context.Context, s store.Store, c *Cluster) error {
+	return removeAll(ctx, s, c, AccessEntriesPrefix+entriesOf(c))
+}
+
+// removeAll removes all records of a cluster under a prefix.
+func removeAll(ctx context.Context, s store.Store, c *Cluster, prefix string) error {
 	for {
-		l, err := s.List(ctx, updates.Prefix()+UpdatesOf(c), store.ListOptions{Limit: removeBatch})
+		l, err := s.List(ctx, prefix, store.ListOptions{Limit: removeBatch})
 		if err != nil {
-			return fmt.Errorf("removing the updates of cluster %s: %w", c.Name, err)
+			return fmt.Errorf("removing the records of cluster %s: %w", c.Name, err)
 		}
 		if len(l.Entries) == 0 {
 			return nil
@@ -69,7 +79,7 @@ func RemoveUpdates(ctx context.Context, s store.Store, c *Cluster) error {
 			ops[i] = store.Delete(e.Key, store.AnyRevision)
 		}
 		if _, err := s.Commit(ctx, ops...); err != nil {
-			return fmt.Errorf("removing the updates of cluster %s: %w", c.Name, err)
+			return fmt.Errorf("removing the records of cluster %s: %w", c.Name, err)
 		}
 	}
 }

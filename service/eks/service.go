@@ -22,7 +22,13 @@ type Service struct {
 	// CheckRole is whether a role exists (else an Error of kind NotFound) and its trust policy lets an AWS service principal
 	// assume it on behalf of a resource (else of kind Denied).
 	CheckRole func(ctx context.Context, role minato.ARN, servicePrincipal string, resource minato.ARN) error
-	Network   Network
+	// PrincipalID is the unique id of the IAM user or role with an ARN, of any account; an Error of kind NotFound if there is none.
+	PrincipalID func(ctx context.Context, principal minato.ARN) (string, error)
+	// AccessPolicies are all access policies that there are.
+	AccessPolicies []AccessPolicy
+	// Applied waits until access to clusters is decided by the records of a revision or a later one.
+	Applied func(ctx context.Context, rev store.Revision) error
+	Network Network
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string
 	// AllowUnsupported offers built minors that are past their support, or have none.

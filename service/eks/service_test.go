@@ -33,7 +33,11 @@ type world struct {
 	// deny refuses an access; nil allows all.
 	deny func(iam.Access) bool
 
+	// hookAway is what the webhooks answer instead of having applied a revision.
+	hookAway error
+
 	mu       sync.Mutex
+	awaited  store.Revision // the latest that was waited for
 	accesses []iam.Access
 	groups   int
 }
@@ -46,6 +50,12 @@ func newWorld(t *testing.T) *world {
 		Now:         func() time.Time { return today },
 		Authorize:   w.authorizeAccess,
 		CheckRole:   checkTestRole,
+		PrincipalID: w.principalID,
+		AccessPolicies: []AccessPolicy{
+			{Name: "AmazonEKSClusterAdminPolicy", ARN: policyARN("AmazonEKSClusterAdminPolicy")},
+			{Name: "AmazonEKSViewPolicy", ARN: policyARN("AmazonEKSViewPolicy")},
+		},
+		Applied:     w.applied,
 		Network:     w.network(),
 		BuiltMinors: func() []string { return w.built },
 		Log:         slog.New(slog.DiscardHandler),

@@ -42,8 +42,11 @@ func applyLogging(enabled []string, setups []LogSetup) ([]string, error) {
 	return types, nil
 }
 
+// modeConfigMap is the authentication mode without access entries.
+const modeConfigMap = "CONFIG_MAP"
+
 // authenticationModes are in the order in which a cluster may go through them, one step at a time.
-var authenticationModes = []string{"CONFIG_MAP", "API_AND_CONFIG_MAP", "API"}
+var authenticationModes = []string{modeConfigMap, "API_AND_CONFIG_MAP", "API"}
 
 var supportTypes = []string{"STANDARD", "EXTENDED"}
 

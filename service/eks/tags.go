@@ -3,6 +3,7 @@ package eks
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -34,7 +35,7 @@ func checkTags(tags minato.Tags) error {
 	return nil
 }
 
-// tagged finds the cluster that an ARN names, in the caller's account and region: no other kind of resource can be tagged yet.
+// tagged finds the cluster that an ARN names, in the caller's account and region. (Access entries are in accesstags.go; no other kind of resource can be tagged yet.)
 func tagged(c Caller, resourceARN string) (name string, err error) {
 	arn, err := minato.ParseARN(resourceARN)
 	if err != nil || arn.Service != "eks" {
@@ -46,46 +47,52 @@ func tagged(c Caller, resourceARN string) (name string, err error) {
 	return arn.ResourceID(), nil
 }
 
-// TagResource adds tags to a cluster and changes those that it has.
+// TagResource adds tags to a cluster or an access entry and changes those that it has.
 func (s *Service) TagResource(ctx context.Context, c Caller, resourceARN string, tags minato.Tags) error {
-	name, err := tagged(c, resourceARN)
-	if err != nil {
-		return err
-	}
 	if len(tags) == 0 {
 		return minato.Errorf(minato.Invalid, "tags is empty: give at least one tag")
 	}
-	_, err = s.modify(ctx, c, "eks:TagResource", name, func(cluster *Cluster) ([]store.Op, error) {
-		all := minato.Tags{}
-		maps.Copy(all, cluster.Tags)
-		maps.Copy(all, tags)
-		cluster.Tags = all
-		return nil, checkTags(all)
-	}, requestTags(tags))
-	return err
+	return s.modifyTags(ctx, c, "eks:TagResource", resourceARN, func(all minato.Tags) { maps.Copy(all, tags) }, requestTags(tags))
 }
 
-// UntagResource removes tags from a cluster. Keys that it does not have are passed over.
+// UntagResource removes tags from a cluster or an access entry. Keys that it does not have are passed over.
 func (s *Service) UntagResource(ctx context.Context, c Caller, resourceARN string, keys []string) error {
+	if len(keys) == 0 {
+		return minato.Errorf(minato.Invalid, "tagKeys is empty: give at least one key")
+	}
+	return s.modifyTags(ctx, c, "eks:UntagResource", resourceARN, func(all minato.Tags) {
+		maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(keys, k) })
+	}, conditions{"aws:tagkeys": keys})
+}
+
+// modifyTags lets change work on a copy of a resource's tags, and writes it.
+func (s *Service) modifyTags(ctx context.Context, c Caller, action, resourceARN string, change func(minato.Tags), more ...conditions) error {
+	changed := func(tags *minato.Tags) error {
+		all := minato.Tags{}
+		maps.Copy(all, *tags)
+		change(all)
+		*tags = all
+		return checkTags(all)
+	}
+	if arn, err := minato.ParseARN(resourceARN); err == nil && arn.ResourceType() == accessEntryType {
+		return s.modifyEntryTags(ctx, c, action, arn, changed, more...)
+	}
 	name, err := tagged(c, resourceARN)
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
-		return minato.Errorf(minato.Invalid, "tagKeys is empty: give at least one key")
-	}
-	_, err = s.modify(ctx, c, "eks:UntagResource", name, func(cluster *Cluster) ([]store.Op, error) {
-		cluster.Tags = maps.Clone(cluster.Tags)
-		for _, k := range keys {
-			delete(cluster.Tags, k)
-		}
-		return nil, nil
-	}, conditions{"aws:tagkeys": keys})
+	_, err = s.modify(ctx, c, action, name, func(cluster *Cluster) ([]store.Op, error) {
+		return nil, changed(&cluster.Tags)
+	}, more...)
 	return err
 }
 
-// ListTagsForResource reads the tags of a cluster.
+// ListTagsForResource reads the tags of a cluster or an access entry.
 func (s *Service) ListTagsForResource(ctx context.Context, c Caller, resourceARN string) (minato.Tags, error) {
+	if arn, err := minato.ParseARN(resourceARN); err == nil && arn.ResourceType() == accessEntryType {
+		_, entry, err := s.entryByARN(ctx, c, "eks:ListTagsForResource", arn)
+		return entry.Value.Tags, err
+	}
 	name, err := tagged(c, resourceARN)
 	if err != nil {
 		return nil, err
