@@ -14,22 +14,30 @@ import (
 // operations are the rows of those that Minato does. docs/operations.md has the same list in words.
 func (h *handlers) operations() []restjson.Operation {
 	return []restjson.Operation{
+		restjson.Op(schemas.AssociateAccessPolicy, schemas.AssociateAccessPolicyRequest, schemas.AssociateAccessPolicyResponse, h.associateAccessPolicy),
+		restjson.Op(schemas.CreateAccessEntry, schemas.CreateAccessEntryRequest, schemas.CreateAccessEntryResponse, h.createAccessEntry),
 		restjson.Op(schemas.CreateCluster, schemas.CreateClusterRequest, schemas.CreateClusterResponse, h.createCluster),
+		restjson.Op(schemas.DeleteAccessEntry, schemas.DeleteAccessEntryRequest, schemas.DeleteAccessEntryResponse, h.deleteAccessEntry),
 		restjson.Op(schemas.DeleteCluster, schemas.DeleteClusterRequest, schemas.DeleteClusterResponse, h.deleteCluster),
+		restjson.Op(schemas.DescribeAccessEntry, schemas.DescribeAccessEntryRequest, schemas.DescribeAccessEntryResponse, h.describeAccessEntry),
 		restjson.Op(schemas.DescribeCluster, schemas.DescribeClusterRequest, schemas.DescribeClusterResponse, h.describeCluster),
 		restjson.Op(schemas.DescribeClusterVersions, schemas.DescribeClusterVersionsRequest, schemas.DescribeClusterVersionsResponse, h.describeClusterVersions),
 		restjson.Op(schemas.DescribeUpdate, schemas.DescribeUpdateRequest, schemas.DescribeUpdateResponse, h.describeUpdate),
+		restjson.Op(schemas.DisassociateAccessPolicy, schemas.DisassociateAccessPolicyRequest, schemas.DisassociateAccessPolicyResponse, h.disassociateAccessPolicy),
+		restjson.Op(schemas.ListAccessEntries, schemas.ListAccessEntriesRequest, schemas.ListAccessEntriesResponse, h.listAccessEntries),
+		restjson.Op(schemas.ListAccessPolicies, schemas.ListAccessPoliciesRequest, schemas.ListAccessPoliciesResponse, h.listAccessPolicies),
+		restjson.Op(schemas.ListAssociatedAccessPolicies, schemas.ListAssociatedAccessPoliciesRequest, schemas.ListAssociatedAccessPoliciesResponse, h.listAssociatedAccessPolicies),
 		restjson.Op(schemas.ListClusters, schemas.ListClustersRequest, schemas.ListClustersResponse, h.listClusters),
 		restjson.Op(schemas.ListTagsForResource, schemas.ListTagsForResourceRequest, schemas.ListTagsForResourceResponse, h.listTagsForResource),
 		restjson.Op(schemas.ListUpdates, schemas.ListUpdatesRequest, schemas.ListUpdatesResponse, h.listUpdates),
 		restjson.Op(schemas.TagResource, schemas.TagResourceRequest, schemas.TagResourceResponse, h.tagResource),
 		restjson.Op(schemas.UntagResource, schemas.UntagResourceRequest, schemas.UntagResourceResponse, h.untagResource),
+		restjson.Op(schemas.UpdateAccessEntry, schemas.UpdateAccessEntryRequest, schemas.UpdateAccessEntryResponse, h.updateAccessEntry),
 		restjson.Op(schemas.UpdateClusterConfig, schemas.UpdateClusterConfigRequest, schemas.UpdateClusterConfigResponse, h.updateClusterConfig),
 	}
 }
 
-// The exceptions that refusals use: the one that fits best among those that the operation's model lists. ListAccessPolicies
-// lists ServerException only, on which clients would try again and again; it takes what the others take.
+// The exceptions that refusals use: the one that fits best among those that the operation's model lists.
 const (
 	invalidRequest   = "InvalidRequestException"
 	invalidParameter = "InvalidParameterException"
@@ -49,11 +57,9 @@ func refuse[In, Out any](schema, input, output *smithy.Schema, exception string)
 func refusals() []restjson.Operation {
 	return []restjson.Operation{
 		refuse[awseks.ActivateCertificateAuthorityInput, awseks.ActivateCertificateAuthorityOutput](schemas.ActivateCertificateAuthority, schemas.ActivateCertificateAuthorityRequest, schemas.ActivateCertificateAuthorityResponse, invalidRequest),
-		refuse[awseks.AssociateAccessPolicyInput, awseks.AssociateAccessPolicyOutput](schemas.AssociateAccessPolicy, schemas.AssociateAccessPolicyRequest, schemas.AssociateAccessPolicyResponse, invalidRequest),
 		refuse[awseks.AssociateEncryptionConfigInput, awseks.AssociateEncryptionConfigOutput](schemas.AssociateEncryptionConfig, schemas.AssociateEncryptionConfigRequest, schemas.AssociateEncryptionConfigResponse, invalidRequest),
 		refuse[awseks.AssociateIdentityProviderConfigInput, awseks.AssociateIdentityProviderConfigOutput](schemas.AssociateIdentityProviderConfig, schemas.AssociateIdentityProviderConfigRequest, schemas.AssociateIdentityProviderConfigResponse, invalidRequest),
 		refuse[awseks.CancelUpdateInput, awseks.CancelUpdateOutput](schemas.CancelUpdate, schemas.CancelUpdateRequest, schemas.CancelUpdateResponse, invalidRequest),
-		refuse[awseks.CreateAccessEntryInput, awseks.CreateAccessEntryOutput](schemas.CreateAccessEntry, schemas.CreateAccessEntryRequest, schemas.CreateAccessEntryResponse, invalidRequest),
 		refuse[awseks.CreateAddonInput, awseks.CreateAddonOutput](schemas.CreateAddon, schemas.CreateAddonRequest, schemas.CreateAddonResponse, invalidRequest),
 		refuse[awseks.CreateCapabilityInput, awseks.CreateCapabilityOutput](schemas.CreateCapability, schemas.CreateCapabilityRequest, schemas.CreateCapabilityResponse, invalidRequest),
 		refuse[awseks.CreateCertificateAuthorityInput, awseks.CreateCertificateAuthorityOutput](schemas.CreateCertificateAuthority, schemas.CreateCertificateAuthorityRequest, schemas.CreateCertificateAuthorityResponse, invalidRequest),
@@ -61,7 +67,6 @@ func refusals() []restjson.Operation {
 		refuse[awseks.CreateFargateProfileInput, awseks.CreateFargateProfileOutput](schemas.CreateFargateProfile, schemas.CreateFargateProfileRequest, schemas.CreateFargateProfileResponse, invalidRequest),
 		refuse[awseks.CreateNodegroupInput, awseks.CreateNodegroupOutput](schemas.CreateNodegroup, schemas.CreateNodegroupRequest, schemas.CreateNodegroupResponse, invalidRequest),
 		refuse[awseks.CreatePodIdentityAssociationInput, awseks.CreatePodIdentityAssociationOutput](schemas.CreatePodIdentityAssociation, schemas.CreatePodIdentityAssociationRequest, schemas.CreatePodIdentityAssociationResponse, invalidRequest),
-		refuse[awseks.DeleteAccessEntryInput, awseks.DeleteAccessEntryOutput](schemas.DeleteAccessEntry, schemas.DeleteAccessEntryRequest, schemas.DeleteAccessEntryResponse, invalidRequest),
 		refuse[awseks.DeleteAddonInput, awseks.DeleteAddonOutput](schemas.DeleteAddon, schemas.DeleteAddonRequest, schemas.DeleteAddonResponse, invalidRequest),
 		refuse[awseks.DeleteCapabilityInput, awseks.DeleteCapabilityOutput](schemas.DeleteCapability, schemas.DeleteCapabilityRequest, schemas.DeleteCapabilityResponse, invalidParameter),
 		refuse[awseks.DeleteCertificateAuthorityInput, awseks.DeleteCertificateAuthorityOutput](schemas.DeleteCertificateAuthority, schemas.DeleteCertificateAuthorityRequest, schemas.DeleteCertificateAuthorityResponse, invalidRequest),
@@ -70,7 +75,6 @@ func refusals() []restjson.Operation {
 		refuse[awseks.DeleteNodegroupInput, awseks.DeleteNodegroupOutput](schemas.DeleteNodegroup, schemas.DeleteNodegroupRequest, schemas.DeleteNodegroupResponse, invalidParameter),
 		refuse[awseks.DeletePodIdentityAssociationInput, awseks.DeletePodIdentityAssociationOutput](schemas.DeletePodIdentityAssociation, schemas.DeletePodIdentityAssociationRequest, schemas.DeletePodIdentityAssociationResponse, invalidRequest),
 		refuse[awseks.DeregisterClusterInput, awseks.DeregisterClusterOutput](schemas.DeregisterCluster, schemas.DeregisterClusterRequest, schemas.DeregisterClusterResponse, clientException),
-		refuse[awseks.DescribeAccessEntryInput, awseks.DescribeAccessEntryOutput](schemas.DescribeAccessEntry, schemas.DescribeAccessEntryRequest, schemas.DescribeAccessEntryResponse, invalidRequest),
 		refuse[awseks.DescribeAddonInput, awseks.DescribeAddonOutput](schemas.DescribeAddon, schemas.DescribeAddonRequest, schemas.DescribeAddonResponse, invalidRequest),
 		refuse[awseks.DescribeAddonConfigurationInput, awseks.DescribeAddonConfigurationOutput](schemas.DescribeAddonConfiguration, schemas.DescribeAddonConfigurationRequest, schemas.DescribeAddonConfigurationResponse, invalidParameter),
 		refuse[awseks.DescribeAddonVersionsInput, awseks.DescribeAddonVersionsOutput](schemas.DescribeAddonVersions, schemas.DescribeAddonVersionsRequest, schemas.DescribeAddonVersionsResponse, invalidParameter),
@@ -83,12 +87,8 @@ func refusals() []restjson.Operation {
 		refuse[awseks.DescribeInsightsRefreshInput, awseks.DescribeInsightsRefreshOutput](schemas.DescribeInsightsRefresh, schemas.DescribeInsightsRefreshRequest, schemas.DescribeInsightsRefreshResponse, invalidRequest),
 		refuse[awseks.DescribeNodegroupInput, awseks.DescribeNodegroupOutput](schemas.DescribeNodegroup, schemas.DescribeNodegroupRequest, schemas.DescribeNodegroupResponse, invalidParameter),
 		refuse[awseks.DescribePodIdentityAssociationInput, awseks.DescribePodIdentityAssociationOutput](schemas.DescribePodIdentityAssociation, schemas.DescribePodIdentityAssociationRequest, schemas.DescribePodIdentityAssociationResponse, invalidRequest),
-		refuse[awseks.DisassociateAccessPolicyInput, awseks.DisassociateAccessPolicyOutput](schemas.DisassociateAccessPolicy, schemas.DisassociateAccessPolicyRequest, schemas.DisassociateAccessPolicyResponse, invalidRequest),
 		refuse[awseks.DisassociateIdentityProviderConfigInput, awseks.DisassociateIdentityProviderConfigOutput](schemas.DisassociateIdentityProviderConfig, schemas.DisassociateIdentityProviderConfigRequest, schemas.DisassociateIdentityProviderConfigResponse, invalidRequest),
-		refuse[awseks.ListAccessEntriesInput, awseks.ListAccessEntriesOutput](schemas.ListAccessEntries, schemas.ListAccessEntriesRequest, schemas.ListAccessEntriesResponse, invalidRequest),
-		refuse[awseks.ListAccessPoliciesInput, awseks.ListAccessPoliciesOutput](schemas.ListAccessPolicies, schemas.ListAccessPoliciesRequest, schemas.ListAccessPoliciesResponse, invalidRequest),
 		refuse[awseks.ListAddonsInput, awseks.ListAddonsOutput](schemas.ListAddons, schemas.ListAddonsRequest, schemas.ListAddonsResponse, invalidRequest),
-		refuse[awseks.ListAssociatedAccessPoliciesInput, awseks.ListAssociatedAccessPoliciesOutput](schemas.ListAssociatedAccessPolicies, schemas.ListAssociatedAccessPoliciesRequest, schemas.ListAssociatedAccessPoliciesResponse, invalidRequest),
 		refuse[awseks.ListCapabilitiesInput, awseks.ListCapabilitiesOutput](schemas.ListCapabilities, schemas.ListCapabilitiesRequest, schemas.ListCapabilitiesResponse, invalidParameter),
 		refuse[awseks.ListCertificateAuthoritiesInput, awseks.ListCertificateAuthoritiesOutput](schemas.ListCertificateAuthorities, schemas.ListCertificateAuthoritiesRequest, schemas.ListCertificateAuthoritiesResponse, invalidRequest),
 		refuse[awseks.ListEksAnywhereSubscriptionsInput, awseks.ListEksAnywhereSubscriptionsOutput](schemas.ListEksAnywhereSubscriptions, schemas.ListEksAnywhereSubscriptionsRequest, schemas.ListEksAnywhereSubscriptionsResponse, invalidParameter),
@@ -99,7 +99,6 @@ func refusals() []restjson.Operation {
 		refuse[awseks.ListPodIdentityAssociationsInput, awseks.ListPodIdentityAssociationsOutput](schemas.ListPodIdentityAssociations, schemas.ListPodIdentityAssociationsRequest, schemas.ListPodIdentityAssociationsResponse, invalidRequest),
 		refuse[awseks.RegisterClusterInput, awseks.RegisterClusterOutput](schemas.RegisterCluster, schemas.RegisterClusterRequest, schemas.RegisterClusterResponse, invalidParameter),
 		refuse[awseks.StartInsightsRefreshInput, awseks.StartInsightsRefreshOutput](schemas.StartInsightsRefresh, schemas.StartInsightsRefreshRequest, schemas.StartInsightsRefreshResponse, invalidRequest),
-		refuse[awseks.UpdateAccessEntryInput, awseks.UpdateAccessEntryOutput](schemas.UpdateAccessEntry, schemas.UpdateAccessEntryRequest, schemas.UpdateAccessEntryResponse, invalidRequest),
 		refuse[awseks.UpdateAddonInput, awseks.UpdateAddonOutput](schemas.UpdateAddon, schemas.UpdateAddonRequest, schemas.UpdateAddonResponse, invalidRequest),
 		refuse[awseks.UpdateCapabilityInput, awseks.UpdateCapabilityOutput](schemas.UpdateCapability, schemas.UpdateCapabilityRequest, schemas.UpdateCapabilityResponse, invalidParameter),
 		refuse[awseks.UpdateClusterVersionInput, awseks.UpdateClusterVersionOutput](schemas.UpdateClusterVersion, schemas.UpdateClusterVersionRequest, schemas.UpdateClusterVersionResponse, invalidRequest),

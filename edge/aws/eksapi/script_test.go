@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,21 @@ func newService() *eks.Service {
 			}
 			return nil
 		},
+		PrincipalID: func(_ context.Context, principal minato.ARN) (string, error) {
+			switch principal.String() {
+			case "arn:aws:iam::111122223333:role/team/ops":
+				return "AROAOPS", nil
+			case "arn:aws:iam::444455556666:user/bob":
+				return "AIDABOB", nil
+			}
+			return "", minato.Errorf(minato.NotFound, "nobody is called that")
+		},
+		AccessPolicies: []eks.AccessPolicy{
+			accessPolicy("AmazonEKSAutoNodePolicy", "AWS does not publish its rules"),
+			accessPolicy("AmazonEKSClusterAdminPolicy", ""),
+			accessPolicy("AmazonEKSViewPolicy", ""),
+		},
+		Applied: func(context.Context, store.Revision) error { return nil },
 		Network: eks.Network{
 			Subnets: func(_ context.Context, _ minato.Scope, ids []string) (found []eks.Subnet, _ error) {
 				for _, id := range ids {
@@ -68,9 +85,14 @@ func newService() *eks.Service {
 	}
 }
 
+func accessPolicy(name, unassociable string) eks.AccessPolicy {
+	return eks.AccessPolicy{Name: name, ARN: minato.NewARN("eks", "", "aws", "cluster-access-policy/"+name), Unassociable: unassociable}
+}
+
 // TestScripts runs the conversations in testdata. A section is a request ("POST /clusters", "mallory: GET /clusters"), what it
 // must be answered ("200", "404 ResourceNotFoundException"), or something that happens meanwhile: "active NAME" and "remove
-// NAME" are what the control plane's reconciler does. $UPDATE stands for the id of the update that was begun last.
+// NAME" are what the control plane's reconciler does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
+// last, $UUID for the end of any.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/*.txtar")
@@ -93,11 +115,15 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// entryID is the end of an access entry's ARN, which is random.
+var entryID = regexp.MustCompile(`(:access-entry/[^"]+)/[-0-9a-f]{36}`)
+
 type script struct {
 	service *eks.Service
 	api     aws.API
 	last    *httptest.ResponseRecorder
 	update  string
+	entry   string // ARN of the access entry that was answered last
 }
 
 func (s *script) run(t *testing.T, where, line, body string) {
@@ -123,12 +149,22 @@ func (s *script) request(line, body string) {
 		user, line = who, request
 	}
 	method, uri, _ := strings.Cut(line, " ")
-	r := httptest.NewRequest(method, strings.ReplaceAll(uri, "$UPDATE", s.update), strings.NewReader(body))
+	uri = strings.NewReplacer("$UPDATE", s.update, "$ENTRY", url.PathEscape(s.entry)).Replace(uri)
+	r := httptest.NewRequest(method, uri, strings.NewReader(body))
 	principal := minato.Principal{Type: minato.IAMUser, Account: scope.Account, ARN: minato.NewARN("iam", "", scope.Account, "user/"+user)}
 	s.last = serve(s.api, r, &aws.Call{RequestID: "request-1", Scope: scope, Credential: iam.Credential{Principal: principal}})
-	var answer struct{ Update struct{ ID string } }
-	if json.Unmarshal(s.last.Body.Bytes(), &answer) == nil && answer.Update.ID != "" {
-		s.update = answer.Update.ID
+	var answer struct {
+		Update      struct{ ID string }
+		AccessEntry struct{ AccessEntryArn string }
+	}
+	if json.Unmarshal(s.last.Body.Bytes(), &answer) != nil {
+		return
+	}
+	if id := answer.Update.ID; id != "" {
+		s.update = id
+	}
+	if arn := answer.AccessEntry.AccessEntryArn; arn != "" {
+		s.entry = arn
 	}
 }
 
@@ -138,6 +174,7 @@ func (s *script) compare(t *testing.T, where, status, code, body string) {
 	if s.update != "" {
 		text = strings.ReplaceAll(text, s.update, "$UPDATE")
 	}
+	text = entryID.ReplaceAllString(text, "$1/$$UUID")
 	if fmt.Sprint(s.last.Code) != status || s.last.Header().Get("x-amzn-ErrorType") != code {
 		t.Fatalf("%s: got %d %s\n%s", where, s.last.Code, s.last.Header().Get("x-amzn-ErrorType"), text)
 	}
