@@ -29,28 +29,20 @@ func TestUserInfoIsThatOfEKS(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		creator minato.Principal
-		mode    string
 		keyID   string
 		want    access.User
 	}{
-		{"user", user, "API", "AKIAUSER", access.User{
-			Username: "arn:aws:iam::111122223333:user/team/alice", UID: uid + "AIDAEXAMPLEUSER", Extra: userExtra,
-		}},
-		{"role session", role, "API_AND_CONFIG_MAP", "ASIAROLE", access.User{
-			Username: "arn:aws:sts::111122223333:assumed-role/admin/alice-example.com", UID: uid + "AROAEXAMPLEROLE", Extra: roleExtra,
-		}},
-		{"hidden administrator", role, "CONFIG_MAP", "ASIAROLE", access.User{
-			Username: "kubernetes-admin", UID: uid + "AROAEXAMPLEROLE", Extra: roleExtra,
-		}},
-		{"root", root, "API", "AKIAROOT", access.User{
-			Username: "arn:aws:iam::111122223333:root", UID: uid + account,
+		{"user", user, "AKIAUSER", access.User{UID: uid + "AIDAEXAMPLEUSER", Extra: userExtra}},
+		{"role session", role, "ASIAROLE", access.User{UID: uid + "AROAEXAMPLEROLE", Extra: roleExtra}},
+		{"root", root, "AKIAROOT", access.User{
+			UID:   uid + account,
 			Extra: extra("AKIAROOT", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:root", account, ""),
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tt.want.Groups = []string{"system:masters"}
-			got, err := authenticator(t, cluster(tt.creator, tt.mode, true)).Authenticate(t.Context(), clusterID, token{keyID: tt.keyID}.make(t))
+			tt.want.Username, tt.want.Groups = "kubernetes-admin", []string{"system:masters"}
+			got, err := authenticator(t, cluster(tt.creator, "CONFIG_MAP", true)).Authenticate(t.Context(), clusterID, token{keyID: tt.keyID}.make(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,11 +68,11 @@ func TestOnlyTheCreatorIsAdministrator(t *testing.T) {
 		keyID     string
 		want      bool
 	}{
-		{"creator", user, "API", true, "AKIAUSER", true},
-		{"creator without bootstrap permissions", user, "API", false, "AKIAUSER", false},
-		{"creator without bootstrap permissions, both modes", user, "API_AND_CONFIG_MAP", false, "AKIAUSER", false},
+		{"creator", user, "CONFIG_MAP", true, "AKIAUSER", true},
+		{"creator whose access entry is gone", user, "API", true, "AKIAUSER", false},
+		{"creator whose access entry is gone, both modes", user, "API_AND_CONFIG_MAP", true, "AKIAUSER", false},
 		{"CONFIG_MAP knows no cluster without its creator", user, "CONFIG_MAP", false, "AKIAUSER", true},
-		{"another session of the role", otherSession, "API", true, "ASIAROLE", true},
+		{"another session of the role", otherSession, "CONFIG_MAP", true, "ASIAROLE", true},
 		{"another user", role, "CONFIG_MAP", true, "AKIAUSER", false},
 		{"root of the creator's account", user, "CONFIG_MAP", true, "AKIAROOT", false},
 		{"the role was made again", role, "CONFIG_MAP", true, "ASIAAGAIN", false},
@@ -115,7 +107,7 @@ func refused(t *testing.T, err error, reason string) {
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	a := authenticator(t, cluster(user, "API", true))
+	a := authenticator(t, cluster(user, "CONFIG_MAP", true))
 	for host, want := range map[string]bool{
 		"https://sts.us-east-1.amazonaws.com":      true,
 		"https://sts.us-east-1.amazonaws.com:443":  true,
@@ -216,7 +208,7 @@ func TestRefusedTokens(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := authenticator(t, cluster(user, "API", true)).Authenticate(t.Context(), clusterID, tt.token)
+			_, err := authenticator(t, cluster(user, "CONFIG_MAP", true)).Authenticate(t.Context(), clusterID, tt.token)
 			refused(t, err, tt.reason)
 			if err != nil && len(tt.token) > 40 && strings.Contains(err.Error(), tt.token[len(tt.token)-40:]) {
 				t.Errorf("the error gives the token away: %v", err)
@@ -227,7 +219,7 @@ func TestRefusedTokens(t *testing.T) {
 
 func TestGoodForFifteenMinutes(t *testing.T) {
 	t.Parallel()
-	a := authenticator(t, cluster(user, "API", true))
+	a := authenticator(t, cluster(user, "CONFIG_MAP", true))
 	for _, age := range []time.Duration{-5 * time.Minute, 0, 2 * time.Minute, access.TokenLifetime} {
 		if _, err := a.Authenticate(t.Context(), clusterID, token{age: age}.make(t)); err != nil {
 			t.Errorf("age %s: %v", age, err)
@@ -243,7 +235,7 @@ func TestGoodForFifteenMinutes(t *testing.T) {
 
 func TestUnknownCluster(t *testing.T) {
 	t.Parallel()
-	_, err := authenticator(t, cluster(user, "API", true)).Authenticate(t.Context(), "ffff", token{}.make(t))
+	_, err := authenticator(t, cluster(user, "CONFIG_MAP", true)).Authenticate(t.Context(), "ffff", token{}.make(t))
 	refused(t, err, access.UnknownCluster)
 }
 
@@ -265,7 +257,7 @@ func TestOwnHostsNeedAPort(t *testing.T) {
 func BenchmarkAuthenticate(b *testing.B) {
 	for name, keyID := range map[string]string{"user": "AKIAUSER", "role session": "ASIAROLE"} {
 		b.Run(name, func(b *testing.B) {
-			a := authenticator(b, cluster(allKeys[keyID].principal, "API", true))
+			a := authenticator(b, cluster(allKeys[keyID].principal, "CONFIG_MAP", true))
 			k := token{keyID: keyID, host: "http://127.0.0.1:4566"}.make(b)
 			b.ReportAllocs()
 			for b.Loop() {

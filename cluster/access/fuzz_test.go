@@ -13,7 +13,7 @@ import (
 // FuzzAuthenticate looks for bytes that panic the parser, that are refused without a reason, or that are let in though they
 // do not say what was signed.
 func FuzzAuthenticate(f *testing.F) {
-	a := authenticator(f, cluster(user, "API", true))
+	a := authenticator(f, cluster(user, "CONFIG_MAP", true))
 	good := decode(f, token{}.make(f))
 	signed, err := url.Parse(good)
 	if err != nil {

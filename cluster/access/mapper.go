@@ -25,21 +25,16 @@ const (
 	modeConfigMap = "CONFIG_MAP"
 )
 
-// CreatorAdmin makes the principal that created a cluster its administrator. In the mode CONFIG_MAP that is always so, and
-// cannot be seen or undone; in the others it is for bootstrapClusterCreatorAdminPermissions to say.
+// CreatorAdmin makes the principal that created a cluster its administrator in the mode CONFIG_MAP, where that cannot be seen
+// or undone. In the other modes the creator has an access entry, if any, which can be changed and deleted like others.
 //
 // A creator that was a role is matched by the role, whatever the session; and always by the unique id too: a user or role
 // that was deleted and made again under the same name is somebody else.
 func CreatorAdmin(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
 	creator := cluster.Creator
-	if p.Account != creator.Account || p.UniqueID() != creator.UniqueID() || p.CanonicalARN() != creator.CanonicalARN() {
+	if cluster.Spec.AuthenticationMode != modeConfigMap ||
+		p.Account != creator.Account || p.UniqueID() != creator.UniqueID() || p.CanonicalARN() != creator.CanonicalARN() {
 		return Mapping{}, false
 	}
-	switch {
-	case cluster.Spec.AuthenticationMode == modeConfigMap:
-		return Mapping{Username: hiddenAdmin, Groups: []string{mastersGroup}}, true
-	case cluster.Spec.BootstrapCreatorAdmin:
-		return Mapping{Username: StandardUsername(p), Groups: []string{mastersGroup}}, true
-	}
-	return Mapping{}, false
+	return Mapping{Username: hiddenAdmin, Groups: []string{mastersGroup}}, true
 }

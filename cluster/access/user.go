@@ -47,13 +47,3 @@ func newUser(m Mapping, p minato.Principal) User {
 		},
 	}
 }
-
-// StandardUsername is the username that EKS gives a principal for which nobody chose one: the ARN of a user or root; for a
-// role session the role without its path and the session's name, in which @ becomes - ("AWS EKS User Guide", access entries).
-func StandardUsername(p minato.Principal) string {
-	if p.Type != minato.AssumedRole {
-		return p.ARN.String()
-	}
-	session := strings.ReplaceAll(p.SessionName, "@", "-")
-	return minato.NewARN("sts", "", p.Account, "assumed-role/"+p.RoleARN.ResourceName()+"/"+session).String()
-}
