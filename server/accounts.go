@@ -30,6 +30,7 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("account %s: %w", account, err)
 		}
 	}
+	s.hook = s.newHookClient()
 	s.eks = s.eksService()
 	return strings.Join(s.cfg.Accounts, ", "), nil
 }
@@ -55,6 +56,9 @@ func (s *Server) eksService() *eks.Service {
 		Now:              s.clock.Now,
 		Authorize:        s.iam.Authorize,
 		CheckRole:        s.iam.CheckServiceRole,
+		PrincipalID:      s.iam.PrincipalID,
+		AccessPolicies:   accessPolicies(),
+		Applied:          s.hookApplied,
 		Network:          s.network(),
 		AllowUnsupported: s.o.AllowUnsupported,
 		Log:              s.log.With("part", "eks"),

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/edge/kubehook"
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/supervisor"
@@ -60,6 +61,7 @@ type Server struct {
 	ec2     *ec2.Service
 	eks     *eks.Service
 	planes  *controlplane.Controller
+	hook    *kubehook.Client
 
 	running  *errgroup.Group // what runs in the background until runCtx ends
 	runCtx   context.Context
