@@ -161,7 +161,7 @@ func (c *caller) dropped() bool {
 	_, _ = fmt.Fprintln(c, "anybody there?")
 	_, err := c.r.ReadString('\n')
 	var timeout net.Error
-	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+	return err != nil && (!errors.As(err, &timeout) || !timeout.Timeout())
 }
 
 // backend answers every line with its name and the line, and at the end of input with "bye".

@@ -38,7 +38,7 @@ type Config struct {
 // Bounds of what one principal may ask, well above those of AWS, so that only a loop gone wild meets them.
 const (
 	DefaultLimit rate.Limit = 200
-	DefaultBurst            = 400
+	DefaultBurst int        = 400
 )
 
 // Listener is the http.Handler of every AWS API, of the health and metrics paths, and of what Handle adds.

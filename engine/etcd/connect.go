@@ -72,7 +72,7 @@ func (t Target) read(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	_, err = client.Get(ctx, key, clientv3.WithKeysOnly())
 	return err
 }

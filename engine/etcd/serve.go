@@ -48,7 +48,7 @@ func Serve(ctx context.Context, c ServeConfig) error {
 	if err != nil {
 		return fmt.Errorf("opening etcd's data folder: %w", err)
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 
 	began := time.Now()
 	streams := newStreams()

@@ -47,7 +47,7 @@ func Restore(snapshotFile, dataDir string) error {
 	if err := os.RemoveAll(partial); err != nil {
 		return err
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }()
 	err := snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
 		SnapshotPath:        snapshotFile,
 		Name:                memberName,

@@ -161,7 +161,7 @@ func openFiles(spec Spec) (_ *openedFiles, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	f.log, err = moveTo(log, int(max(f.program.Fd(), f.dir.Fd()))+1)
 	return f, err
 }
@@ -186,7 +186,7 @@ func openAt(path string, flags, minFD int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return moveTo(f, minFD)
 }
 

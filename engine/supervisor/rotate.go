@@ -67,7 +67,7 @@ func rotate(path string, limit int64) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	info, err := log.Stat()
 	if err != nil || info.Size() <= limit || !info.Mode().IsRegular() {
 		return err

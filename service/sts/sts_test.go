@@ -373,7 +373,7 @@ func TestCollectExpired(t *testing.T) {
 			w.must(err)
 			return len(l.Entries)
 		}
-		go w.CollectExpired(t.Context())
+		go func() { _ = w.CollectExpired(t.Context()) }()
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		if n := sessions(); n != 1 {

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -230,7 +231,7 @@ func TestErrors(t *testing.T) {
 			if diff := cmp.Diff(tc.want, w.Body.String()); diff != "" || w.Code != tc.status {
 				t.Errorf("status %d, want %d (-want +got)\n%s", w.Code, tc.status, diff)
 			}
-			if call.Err != tc.err {
+			if !errors.Is(call.Err, tc.err) {
 				t.Errorf("the log would get %v", call.Err)
 			}
 		})

@@ -58,7 +58,7 @@ func (w *watch) run(ctx context.Context) error {
 		err := w.once(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // an ended context ends the watch, which is no error
 		case errors.Is(err, store.ErrCompacted):
 			return err
 		case etcderr.Permanent(err):
