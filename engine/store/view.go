@@ -101,8 +101,8 @@ func (v *View[T]) Revision() Revision {
 // WaitFor waits until the View and its subscribers have seen a revision. The error wraps that of ctx.
 func (v *View[T]) WaitFor(ctx context.Context, rev Revision) error {
 	prompter, _ := v.collection.store.(Prompter)
-	ticker := time.NewTicker(progressPeriod)
-	defer ticker.Stop()
+	ask := time.NewTimer(0) // at once: what was written is most often under another prefix, so nothing else will come
+	defer ask.Stop()
 	for {
 		v.mu.RLock()
 		seen, moved := v.revision, v.moved
@@ -114,7 +114,8 @@ func (v *View[T]) WaitFor(ctx context.Context, rev Revision) error {
 		case <-moved:
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for revision %d of %s, seen %d: %w", rev, v.collection.prefix, seen, ctx.Err())
-		case <-ticker.C:
+		case <-ask.C:
+			ask.Reset(progressPeriod)
 			if prompter != nil {
 				// A request that fails shows as a revision that does not come, and is made again.
 				_ = prompter.RequestProgress(ctx)
