@@ -43,4 +43,6 @@ func (s *Server) newHookClient() *kubehook.Client {
 }
 
 // hookApplied waits until access is decided by the records of a revision.
-func (s *Server) hookApplied(ctx context.Context, rev store.Revision) error { return s.hook.Applied(ctx, rev) }
+func (s *Server) hookApplied(ctx context.Context, rev store.Revision) error {
+	return s.hook.Applied(ctx, rev)
+}

@@ -57,4 +57,3 @@ func BenchmarkAuthorize(b *testing.B) {
 		})
 	}
 }
-

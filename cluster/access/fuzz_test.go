@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func FuzzAuthenticate(f *testing.F) {
 			}
 			return
 		}
-		if e, ok := err.(*minato.Error); !ok || e.Kind != minato.Unauthenticated || e.Reason == "" {
+		if e, ok := errors.AsType[*minato.Error](err); !ok || e.Kind != minato.Unauthenticated || e.Reason == "" {
 			t.Errorf("refused without a reason: %#v", err)
 		}
 	})

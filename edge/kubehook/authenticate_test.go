@@ -29,7 +29,7 @@ func TestAcceptedTokenInBothVersions(t *testing.T) {
 		if id != cluster || token != "k8s-aws-v1.x" {
 			t.Errorf("asked about cluster %q, token %q", id, token)
 		}
-		return letIn(nil, "", "")
+		return letIn(t.Context(), "", "")
 	})
 	want := authv1.TokenReviewStatus{Authenticated: true, User: authv1.UserInfo{
 		Username: "alice", UID: "1", Groups: []string{"team"}, Extra: map[string]authv1.ExtraValue{"arn": {"a"}},
@@ -142,7 +142,7 @@ func FuzzAuthenticate(f *testing.F) {
 	asked := 0
 	s := New(Config{Authenticate: func(context.Context, string, string) (access.User, error) {
 		asked++
-		return letIn(nil, "", "")
+		return letIn(t.Context(), "", "")
 	}})
 	f.Add([]byte(review("t")))
 	f.Add([]byte(`{"apiVersion":"authentication.k8s.io/v1beta1","kind":"TokenReview","spec":{"token":"\ud800"}}`))

@@ -2,6 +2,7 @@ package kubehook
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,7 +140,7 @@ func FuzzAccessReview(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		q, err := readAccessReview(body)
 		if err != nil {
-			if _, ok := err.(*badReview); !ok {
+			if _, ok := errors.AsType[*badReview](err); !ok {
 				t.Errorf("%v is not said to be the caller's fault", err)
 			}
 			return

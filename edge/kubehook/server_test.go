@@ -182,7 +182,7 @@ func TestOnlyTheClustersOwnCertificateMayAsk(t *testing.T) {
 		if id != cluster {
 			t.Errorf("asked about cluster %q", id)
 		}
-		return letIn(nil, "", "")
+		return letIn(t.Context(), "", "")
 	})
 	for name, want := range map[string]int{
 		"k8s-" + cluster:                  http.StatusOK,
@@ -303,7 +303,7 @@ func TestMetrics(t *testing.T) {
 		if token == "bad" {
 			return access.User{}, minato.Errorf(minato.Unauthenticated, "no").Because(access.MalformedToken)
 		}
-		return letIn(nil, "", "")
+		return letIn(t.Context(), "", "")
 	})
 	c := w.apiserver()
 	for _, token := range []string{"good", "bad", "bad"} {
@@ -331,7 +331,7 @@ func TestStopFinishesWhatItBegan(t *testing.T) {
 	w := start(t, func(context.Context, string, string) (access.User, error) {
 		close(begun)
 		<-finish
-		return letIn(nil, "", "")
+		return letIn(t.Context(), "", "")
 	})
 	c, status := w.apiserver(), make(chan string, 1)
 	go func() {
