@@ -71,8 +71,11 @@ func (a *Authorizer) Authorize(clusterID string, q Question) Verdict {
 		return Verdict{Deny, "the cluster is being deleted"}
 	}
 	today, err := a.cfg.Mappers.Map(cluster, p)
-	if e, ok := asError(err); ok {
+	if e, ok := asError(err); ok && e.Kind == minato.Unauthenticated {
 		return Verdict{Deny, e.Message}
+	}
+	if err != nil {
+		return Verdict{} // not known yet: the token was good a moment ago
 	}
 	if why := outdated(q.User, today); why != "" {
 		return Verdict{Deny, fmt.Sprintf("access of %s to cluster %s has changed, %s; try again in 10 seconds", p.ARN, cluster.Name, why)}

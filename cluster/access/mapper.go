@@ -11,6 +11,8 @@ type Mapping struct {
 	Groups   []string
 	// Refused says why a principal that is known cannot be given a username now; then the rest is empty.
 	Refused string
+	// Unread says what has to be read before anybody can tell whether the principal is known; then the rest is empty.
+	Unread string
 }
 
 // Mapper says who a principal is on a cluster, and whether it knows at all. It must answer from memory.
