@@ -88,3 +88,24 @@ func TestOneServerPerHome(t *testing.T) {
 		t.Errorf("the home was not free again: %v", err)
 	}
 }
+
+// TestHomeOfEverybody is that a folder which any user can write to is not taken for a home.
+func TestHomeOfEverybody(t *testing.T) {
+	t.Parallel()
+	d := home.Dir(t.TempDir())
+	if err := os.Chmod(string(d), 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if release, err := d.Acquire(); err == nil {
+		release()
+		t.Error("it was taken")
+	}
+	if err := os.Chmod(string(d), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	release, err := d.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}

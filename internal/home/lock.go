@@ -19,6 +19,9 @@ func (d Dir) Acquire() (release func(), err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, err
 	}
+	if err := d.checkPrivate(); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(d.Lock(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -31,6 +34,19 @@ func (d Dir) Acquire() (release func(), err error) {
 		return nil, fmt.Errorf("locking %s: %w", d.Lock(), err)
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// checkPrivate is that a home which was there before us is not one that anybody can put files into: keys, and the programs
+// that run, are found in it by name.
+func (d Dir) checkPrivate() error {
+	info, err := os.Stat(string(d))
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
+		return fmt.Errorf("every user of this machine can write to the home folder %s (mode %o): run chmod 700 %[1]s", d, mode)
+	}
+	return nil
 }
 
 // AcquireWhenFree is Acquire that waits for the server of the home to end.
