@@ -35,6 +35,8 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
+	// Nearly all that we and our processes write holds secrets. What others may read gets its mode on purpose.
+	syscall.Umask(0o077)
 	cmd := root()
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,15 @@ func TestExitCodes(t *testing.T) {
 		if got := run(t.Context(), c.args); got != c.want {
 			t.Errorf("minato %v exits with %d, want %d", c.args, got, c.want)
 		}
+	}
+}
+
+// TestUmask is that a shell's umask cannot open what we and our processes write to others.
+func TestUmask(t *testing.T) {
+	before := syscall.Umask(0)
+	run(t.Context(), []string{"version"})
+	if got := syscall.Umask(before); got != 0o077 {
+		t.Errorf("minato runs with umask %o, want 077", got)
 	}
 }
 
