@@ -93,12 +93,23 @@ func (s *Server) waitActive(ctx context.Context, scope minato.Scope) (string, er
 			case eks.ClusterFailed:
 				return "", fmt.Errorf("cluster %s FAILED: %v", c.Name, c.Status.Health)
 			}
+			s.step.Update(underWay(c))
 		}
 		if batch.Err != nil {
 			return "", batch.Err
 		}
 	}
 	return "", context.Cause(ctx)
+}
+
+// underWay says what a cluster that is not ACTIVE yet is waiting for.
+func underWay(c eks.Cluster) string {
+	for _, cond := range c.Status.Conditions {
+		if !cond.OK {
+			return fmt.Sprintf("%s is %s, %s: %s", c.Name, c.Status.Status, cond.Type, cond.Message)
+		}
+	}
+	return fmt.Sprintf("%s is %s", c.Name, c.Status.Status)
 }
 
 // printWelcome tells what to type next.

@@ -43,6 +43,7 @@ type Server struct {
 	log      *slog.Logger
 	out      io.Writer
 	progress *progress.Progress
+	step     *progress.Step // of starting, the one under way
 	clock    *clock.Clock
 	started  time.Time
 	ready    atomic.Bool
@@ -130,14 +131,14 @@ func (s *Server) run(ctx context.Context) error {
 
 func (s *Server) start(ctx context.Context, steps ...step) error {
 	for _, st := range steps {
-		p := s.progress.Step(st.name)
+		s.step = s.progress.Step(st.name)
 		detail, err := st.do(ctx)
 		if err != nil {
-			p.Fail(err)
+			s.step.Fail(err)
 			s.log.Error("start failed", "step", st.name, "error", err)
 			return fmt.Errorf("starting %s: %w", st.name, err)
 		}
-		p.Done(detail)
+		s.step.Done(detail)
 		s.log.Info("started", "step", st.name, "detail", detail)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/service/eks"
 )
@@ -20,13 +21,7 @@ func (s *Server) waitClusters(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	waiting := map[string]string{} // id to name
-	for _, item := range page.Items {
-		if st := item.Value.Status.Status; st == eks.ClusterActive || st == eks.ClusterUpdating {
-			waiting[item.Value.ID] = item.Value.Name
-		}
-	}
-	all := len(waiting)
+	all, waiting, cannot := comingUp(page.Items, func(minor string) bool { _, ok := s.o.Kube.Path(minor); return ok })
 	deadline := time.Now().Add(upTimeout)
 	for len(waiting) > 0 && time.Now().Before(deadline) {
 		for _, p := range s.sup.List() {
@@ -34,15 +29,35 @@ func (s *Server) waitClusters(ctx context.Context) (string, error) {
 				delete(waiting, id)
 			}
 		}
+		s.step.Update(fmt.Sprintf("%d of %d", all-len(waiting)-len(cannot), all))
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	detail := fmt.Sprintf("%d of %d", all-len(waiting), all)
+	detail := fmt.Sprintf("%d of %d", all-len(waiting)-len(cannot), all)
 	for _, name := range waiting {
 		detail += fmt.Sprintf("; %s is still coming up: see `minato status`", name)
 	}
-	return detail, nil
+	return strings.Join(append([]string{detail}, cannot...), "; "), nil
+}
+
+// comingUp counts the clusters that a client could use before the stop, and tells those that come up again, by id, from those
+// that cannot, with the reason: nobody should wait for these.
+func comingUp(clusters []store.Item[eks.Cluster], built func(minor string) bool) (all int, waiting map[string]string, cannot []string) {
+	waiting = map[string]string{}
+	for _, item := range clusters {
+		c := item.Value
+		switch {
+		case c.Status.Status != eks.ClusterActive && c.Status.Status != eks.ClusterUpdating:
+			continue
+		case built(c.Spec.Version):
+			waiting[c.ID] = c.Name
+		default:
+			cannot = append(cannot, fmt.Sprintf("%s cannot come up: run `make kube VERSION=%s`", c.Name, c.Spec.Version))
+		}
+		all++
+	}
+	return all, waiting, cannot
 }
