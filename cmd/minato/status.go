@@ -87,8 +87,10 @@ func printClusters(w io.Writer, clusters []control.Cluster) {
 	fmt.Fprintln(w, "CLUSTER\tACCOUNT\tVERSION\tSTATUS\tENDPOINT\tMEMORY\tETCD")
 	for _, c := range clusters {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d keys, %s\n", c.Name, c.Account, c.Version, c.Status, orDash(c.Endpoint), size(c.PrivateBytes), c.Keys, size(c.KeyBytes))
+	}
+	for _, c := range clusters { // below the table: a line without columns would end it
 		for _, issue := range c.Issues {
-			fmt.Fprintf(w, "  ! %s\n", issue)
+			fmt.Fprintf(w, "! %s: %s\n", c.Name, issue)
 		}
 	}
 	if len(clusters) == 0 {

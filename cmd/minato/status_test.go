@@ -18,6 +18,7 @@ func TestPrintStatus(t *testing.T) {
 		Etcd:      control.Etcd{Endpoints: []string{"https://127.0.0.1:1"}, DBBytes: 3 << 20, Quota: 8 << 30, Alarms: []string{"NOSPACE"}},
 		Processes: []supervisor.Status{{Name: "etcd", State: supervisor.Running, PID: 5, Restarts: 2, LastExit: "killed"}},
 		Clusters: []control.Cluster{
+			{Name: "a", Account: "111122223333", ID: "0c", Version: "1.36", Status: "ACTIVE", Issues: []string{"APIServer: it crashed"}},
 			{Name: "prod", Account: "111122223333", ID: "0a", Version: "1.35", Status: "ACTIVE", Endpoint: "https://127.0.0.1:2", Keys: 9, KeyBytes: 2048, Processes: api("0a")},
 			{Name: "new", Account: "111122223333", ID: "0b", Version: "1.36", Status: "CREATING", Issues: []string{"Ready: no port is free"}},
 		},
@@ -35,13 +36,17 @@ func TestPrintStatus(t *testing.T) {
 		"etcd https://127.0.0.1:1, 3 MiB of 8.0 GiB, ALARM NOSPACE",
 		"prod 111122223333 1.35 ACTIVE https://127.0.0.1:2 0 KiB 9 keys, 2 KiB",
 		"new 111122223333 1.36 CREATING - 0 KiB 0 keys, 0 KiB",
-		"! Ready: no port is free",
+		"! new: Ready: no port is free",
 		"etcd - running 5 - 2 0 KiB killed",
 		"kube-apiserver-1 prod running 7 - 0 0 KiB -",
 	} {
 		if !containsLine(got, line) {
 			t.Errorf("no line %q in\n%s", line, got)
 		}
+	}
+
+	if a, prod := strings.Index(got, "1.36     ACTIVE"), strings.Index(got, "1.35     ACTIVE"); a < 0 || prod < 0 {
+		t.Errorf("an issue parts the columns:\n%s", got)
 	}
 
 	st.Accounts = append(st.Accounts, "444455556666")
