@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -58,7 +58,7 @@ func Detach(ctx context.Context, out io.Writer, dir home.Dir, args []string) err
 		select {
 		case err := <-ended:
 			_, _ = io.Copy(out, tail)
-			return errors.Join(errors.New("the server did not start"), err)
+			return fmt.Errorf("the server did not start: %w", err)
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 			return ctx.Err()
