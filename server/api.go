@@ -38,7 +38,7 @@ func (s *Server) listen(ctx context.Context) (string, error) {
 		_ = l.Close()
 		return "", fmt.Errorf("%w: this port, one above that of the AWS APIs, serves the clusters' OIDC issuers", err)
 	}
-	s.listener, s.tlsListener = l, t
+	s.listener, s.tlsListener = bounded(l), bounded(t)
 	// The listeners' servers close them; this is for a start that does not come so far.
 	s.onStop(func() { _, _ = l.Close(), t.Close() })
 	return s.cfg.EndpointURL(), nil
