@@ -102,15 +102,15 @@ func TestMalformedAWSAuth(t *testing.T) {
 	t.Parallel()
 	good := "- {userarn: 'arn:aws:iam::111122223333:user/team/alice', username: alice}\n"
 	for name, tt := range map[string]struct{ key, text, want string }{
-		"no YAML":         {"mapRoles", "- rolearn: [", "mapRoles is not a list"},
-		"no list":         {"mapRoles", "rolearn: x", "mapRoles is not a list"},
-		"no ARN":          {"mapRoles", good, `mapRoles: row 1 has the rolearn ""`},
-		"user as role":    {"mapRoles", "- {rolearn: 'arn:aws:iam::111122223333:user/a'}", "want an ARN such as arn:aws:iam::111122223333:role/NAME"},
-		"session":         {"mapRoles", "- {rolearn: 'arn:aws:sts::111122223333:assumed-role/a/b'}", "row 1"},
-		"empty group":     {"mapRoles", "- {rolearn: 'arn:aws:iam::111122223333:role/a', groups: ['']}", "empty group"},
-		"account, octal":  {"mapAccounts", "- 011122223333", `mapAccounts: number 1 is "`},
-		"accounts, map":   {"mapAccounts", "a: 1", "mapAccounts is not a list of account ids"},
-		"account, short":  {"mapAccounts", "- '1111'", `mapAccounts: number 1 is "1111"`},
+		"no YAML":        {"mapRoles", "- rolearn: [", "mapRoles is not a list"},
+		"no list":        {"mapRoles", "rolearn: x", "mapRoles is not a list"},
+		"no ARN":         {"mapRoles", good, `mapRoles: row 1 has the rolearn ""`},
+		"user as role":   {"mapRoles", "- {rolearn: 'arn:aws:iam::111122223333:user/a'}", "want an ARN such as arn:aws:iam::111122223333:role/NAME"},
+		"session":        {"mapRoles", "- {rolearn: 'arn:aws:sts::111122223333:assumed-role/a/b'}", "row 1"},
+		"empty group":    {"mapRoles", "- {rolearn: 'arn:aws:iam::111122223333:role/a', groups: ['']}", "empty group"},
+		"account, octal": {"mapAccounts", "- 011122223333", `mapAccounts: number 1 is "`},
+		"accounts, map":  {"mapAccounts", "a: 1", "mapAccounts is not a list of account ids"},
+		"account, short": {"mapAccounts", "- '1111'", `mapAccounts: number 1 is "1111"`},
 	} {
 		auth, err := access.ParseAWSAuth(map[string]string{tt.key: tt.text, "mapUsers": good})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
