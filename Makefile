@@ -55,7 +55,7 @@ bin/kube/v%/kube: kube/v%/go.mod kube/v%/go.sum kube/v%/main.go kube/kubegen/bui
 	@$(GO) run ./kube/kubegen build $*
 
 .PHONY: bench
-bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes: a table, and JSON in bin/bench
+bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench
 	$(GO) run ./bench
 
 .PHONY: lint
@@ -68,6 +68,7 @@ fmt: ## gofmt everything
 	gofmt -l -w $$(git ls-files '*.go')
 
 .PHONY: tidy
-tidy: ## go mod tidy, in the main module and the tools
+tidy: ## go mod tidy, in the main module, the tools and what the bench compares with
 	$(GO) mod tidy
 	$(GO) -C tools mod tidy
+	$(GO) -C bench/authenticator mod tidy

@@ -91,6 +91,7 @@ func (s *server) createCluster(ctx context.Context, o options, name string) (*cl
 	_, err := client.CreateCluster(ctx, &eks.CreateClusterInput{
 		Name: &name, Version: &o.minor, RoleArn: &s.role,
 		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: s.subnet},
+		AccessConfig:       &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi},
 	})
 	if err != nil {
 		return nil, err
@@ -132,19 +133,24 @@ func (s *server) deleteCluster(ctx context.Context, name string) error {
 	}
 }
 
-// token is what `aws eks get-token` prints: a presigned GetCallerIdentity.
+// token is what `aws eks get-token` prints for the administrator: a presigned GetCallerIdentity.
 func (s *server) token(ctx context.Context, clusterName string) string {
 	return s.tokenAt(ctx, clusterName, time.Now())
 }
 
 func (s *server) tokenAt(ctx context.Context, clusterName string, at time.Time) string {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.env["AWS_ENDPOINT_URL"]+"/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60", nil)
+	return s.presign(ctx, s.env["AWS_ENDPOINT_URL"], s.credentials(), clusterName, at)
+}
+
+// presign makes a token of a key for a cluster, to be shown to the STS at an endpoint.
+func (s *server) presign(ctx context.Context, endpoint string, key awscore.Credentials, clusterName string, at time.Time) string {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60", nil)
 	if err != nil {
 		return ""
 	}
 	req.Header.Set("x-k8s-aws-id", clusterName)
 	empty := sha256.Sum256(nil)
-	signed, _, err := v4.NewSigner().PresignHTTP(ctx, s.credentials(), req, hex.EncodeToString(empty[:]), "sts", s.env["AWS_REGION"], at)
+	signed, _, err := v4.NewSigner().PresignHTTP(ctx, key, req, hex.EncodeToString(empty[:]), "sts", s.env["AWS_REGION"], at)
 	if err != nil {
 		return ""
 	}

@@ -1,6 +1,6 @@
 // Command bench measures Minato against the bare upstream processes (etcd, kube-apiserver, kube-controller-manager and
-// kube-scheduler started by hand), in one run on one machine, and prints each figure as a ratio to them: a table, and JSON in
-// bin/bench/results.json.
+// kube-scheduler started by hand) and against aws-iam-authenticator, in one run on one machine, and prints each figure as a
+// ratio to theirs: a table, and JSON in bin/bench/results.json.
 //
 //	make bench
 //	go run ./bench -run create -n 3
@@ -14,13 +14,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
 )
 
-// Row is one measured figure, beside the bare upstream's where there is one.
+// Row is one measured figure, beside that of what it is compared with where there is such a thing: the bare upstream, unless
+// the name says otherwise.
 type Row struct {
 	Name   string  `json:"name"`
 	Minato float64 `json:"minato"`
@@ -51,7 +53,7 @@ func main() {
 	flag.IntVar(&o.burst, "burst", 10, "clusters created at once")
 	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
-	flag.StringVar(&o.suites, "run", "create,memory,burst,auth", "suites to run")
+	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize", "suites to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,10 +81,12 @@ func run(ctx context.Context, o options) error {
 		{"memory", benchMemory},
 		{"burst", benchBurst},
 		{"auth", benchAuth},
+		{"authenticator", benchAuthenticator},
+		{"authorize", benchAuthorize},
 	}
 	var rows []Row
 	for _, s := range suites {
-		if !strings.Contains(o.suites, s.name) {
+		if !slices.Contains(strings.Split(o.suites, ","), s.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "bench: %s\n", s.name)

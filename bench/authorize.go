@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	awscore "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+)
+
+const (
+	fewEntries  = 10
+	manyEntries = 1000
+	askingUsers = 50 // of the many: those that have an access key, and so can say who they are
+)
+
+// benchAuthorize asks the authorization webhook as a kube-apiserver does, with few access entries and then with many, of five
+// policies each.
+func benchAuthorize(ctx context.Context, o options) ([]Row, error) {
+	s, err := startServer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	const cluster = "authorize"
+	if _, err := s.createCluster(ctx, o, cluster); err != nil {
+		return nil, err
+	}
+	few, err := s.authorizations(ctx, cluster, 0, fewEntries, fewEntries)
+	if err != nil {
+		return nil, err
+	}
+	many, err := s.authorizations(ctx, cluster, fewEntries, manyEntries, askingUsers)
+	if err != nil {
+		return nil, err
+	}
+	name := func(p int) string {
+		return fmt.Sprintf("authorization at %d/s with %d entries, p%d, beside %d entries", authRate, manyEntries, p, fewEntries)
+	}
+	return []Row{
+		against(name(50), percentile(many, 50)*1000, percentile(few, 50)*1000, "ms", "ratio ~ 1"),
+		against(name(99), percentile(many, 99)*1000, percentile(few, 99)*1000, "ms", "< 1"),
+	}, nil
+}
+
+// authorizations makes users from the first up to the last, of whom some have keys, and measures what the webhook takes to
+// answer about those.
+func (s *server) authorizations(ctx context.Context, cluster string, first, last, asking int) ([]time.Duration, error) {
+	var names []string
+	for i := first; i < last; i++ {
+		names = append(names, fmt.Sprintf("user-%d", i))
+	}
+	every := len(names) / asking
+	users, err := s.createUsers(ctx, cluster, names, func(i int) bool { return i%every == 0 }, fivePolicies())
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var questions []question
+	for _, u := range users {
+		if u.key.AccessKeyID == "" {
+			continue
+		}
+		q, err := s.accessReviews(ctx, cluster, st.Clusters[0].ID, u)
+		if err != nil {
+			return nil, err
+		}
+		questions = append(questions, q...)
+	}
+	a, err := s.hookAsker(st.Clusters[0].ID, "authorize", questions)
+	if err != nil {
+		return nil, err
+	}
+	return a.paced(ctx, authRate, authDuration)
+}
+
+// fivePolicies are the policies of every entry. All but the last are for namespaces that are not asked about, so that none of
+// them ends the search.
+func fivePolicies() []types.AssociatedAccessPolicy {
+	policy := func(name string, namespaces ...string) types.AssociatedAccessPolicy {
+		return types.AssociatedAccessPolicy{
+			PolicyArn:   awscore.String("arn:aws:eks::aws:cluster-access-policy/" + name),
+			AccessScope: &types.AccessScope{Type: types.AccessScopeTypeNamespace, Namespaces: namespaces},
+		}
+	}
+	elsewhere := []string{"dev-*", "test-*", "team-*-staging"}
+	return []types.AssociatedAccessPolicy{
+		policy("AmazonEKSAdminPolicy", elsewhere...),
+		policy("AmazonEKSEditPolicy", elsewhere...),
+		policy("AmazonEKSAdminViewPolicy", elsewhere...),
+		policy("AmazonEKSSecretReaderPolicy", elsewhere...),
+		policy("AmazonEKSViewPolicy", "prod"),
+	}
+}
+
+// accessReviews ask about a user what the last of its policies allows, and what none of them does.
+func (s *server) accessReviews(ctx context.Context, cluster, clusterID string, u user) ([]question, error) {
+	token := s.presign(ctx, s.env["AWS_ENDPOINT_URL"], u.key, cluster, time.Now())
+	a, err := s.hookAsker(clusterID, "authenticate", []question{tokenReview(token)})
+	if err != nil {
+		return nil, err
+	}
+	defer a.client.CloseIdleConnections()
+	answer, err := a.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var review struct {
+		Status struct {
+			User struct {
+				Username string          `json:"username"`
+				UID      string          `json:"uid"`
+				Groups   []string        `json:"groups"`
+				Extra    json.RawMessage `json:"extra"`
+			} `json:"user"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal(answer, &review); err != nil {
+		return nil, err
+	}
+	who := review.Status.User
+	ask := func(attributes, want string) question {
+		spec := map[string]any{
+			"user": who.Username, "uid": who.UID, "groups": append(who.Groups, "system:authenticated"), "extra": who.Extra,
+			"resourceAttributes": json.RawMessage(attributes),
+		}
+		body, _ := json.Marshal(map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec})
+		return question{body: body, want: []byte(want)}
+	}
+	return []question{
+		ask(`{"namespace":"prod","verb":"get","version":"v1","resource":"pods","name":"web-0"}`, `"allowed":true`),
+		ask(`{"namespace":"prod","verb":"delete","version":"v1","resource":"pods","name":"web-0"}`, `"allowed":false`),
+	}, nil
+}
