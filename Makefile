@@ -31,7 +31,7 @@ up: build $(call kube_binary,$(DEFAULT_MINOR)) ## build what is missing, start t
 .PHONY: test
 test: build $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
 	$(GO) vet ./...
-	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -timeout 45m ./...
+	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./... # what the tests start, the test cache does not see
 
 .PHONY: race
 race: ## the tests of the parts that start no Kubernetes, under the race detector (needs gcc)

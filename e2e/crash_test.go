@@ -37,10 +37,18 @@ func TestServerIsKilled(t *testing.T) {
 		t.Fatalf("processes before %v and after %v", names(before), names(after))
 	}
 	for name, p := range after {
-		if p.PID != before[name].PID || !p.Adopted || p.State != "running" {
+		if p.PID != before[name].PID || !p.Adopted || p.Restarts != 0 {
 			t.Errorf("%s: got %+v, want the process %d taken over", name, p, before[name].PID)
 		}
 	}
+	testenv.Eventually(t, settle, func() error {
+		for name, p := range e.Status(t).All() {
+			if p.State != "running" {
+				return fmt.Errorf("%s is %s", name, p.State)
+			}
+		}
+		return nil
+	})
 	k.holds(t, "during", "absence")
 	k.write(t, "after", "adoption")
 	k.delete(t)
