@@ -28,10 +28,11 @@ help: ## print this list
 up: build $(call kube_binary,$(DEFAULT_MINOR)) ## build what is missing, start the server and a cluster "demo"
 	@bin/minato up --cluster demo
 
+# Without the test cache, which does not see what the tests start: minato, Kubernetes, aws and kubectl.
 .PHONY: test
 test: build $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
 	$(GO) vet ./...
-	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./... # what the tests start, the test cache does not see
+	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./...
 
 .PHONY: race
 race: ## the tests of the parts that start no Kubernetes, under the race detector (needs gcc)
