@@ -67,6 +67,7 @@ func (a authorities) leaves(names []string, ips []net.IP) []leaf {
 		client(controllerManagerComponent, "system:kube-controller-manager"),
 		client(schedulerComponent, "system:kube-scheduler"),
 		client("kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
+		client(authenticatorName, authenticatorUser),
 		{frontProxyName, a.frontProxy, pki.Request{CommonName: frontProxyName, Client: true, Validity: leafValidity}},
 	}
 }

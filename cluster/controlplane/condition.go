@@ -39,7 +39,7 @@ func (p *pass) report(ctx context.Context, log *slog.Logger, step string, err er
 // about whether they have gone.
 func (p *pass) health(err error) {
 	if err == nil {
-		p.cluster.Status.Health = nil
+		p.cluster.Status.Health = p.issues
 		return
 	}
 	pr := asProblem(err)

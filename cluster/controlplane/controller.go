@@ -53,6 +53,9 @@ type Deps struct {
 	// GateState is what the gate made of a cluster's route.
 	GateState func(ctx context.Context, clusterID string) (gate.RouteState, error)
 
+	// HookApplied waits until the webhooks decide by a revision of the store.
+	HookApplied func(ctx context.Context, rev store.Revision) error
+
 	// DeleteSecurityGroup removes the cluster's security group. It may be repeated.
 	DeleteSecurityGroup func(ctx context.Context, scope minato.Scope, id string) error
 }

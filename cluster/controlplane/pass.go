@@ -21,7 +21,9 @@ type pass struct {
 	// From here on, steps leave what later steps need.
 	plane store.Item[ControlPlane]
 	keys  Keys
-	plan  plan // of the generation that is wanted: plane's Next, or else its Active
+	// issues are what is wrong with the cluster, though nothing keeps it from being ACTIVE.
+	issues []eks.HealthIssue
+	plan   plan // of the generation that is wanted: plane's Next, or else its Active
 	// routed is the revision of the route, for the gate to have seen.
 	routed store.Revision
 	// started gives back the slot that starting a kube-apiserver took.

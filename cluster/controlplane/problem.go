@@ -14,6 +14,7 @@ const (
 	issueUnreachable   = "ClusterUnreachable"
 	issueLimitExceeded = "ResourceLimitExceeded"
 	issueVersion       = "UnsupportedVersion"
+	issueConfiguration = "ConfigurationConflict"
 )
 
 // problem is why a step could not make true what it is for. It becomes the step's condition, and with a code it is an issue

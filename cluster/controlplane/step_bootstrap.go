@@ -12,7 +12,7 @@ import (
 )
 
 // bootstrapStep waits for what a user's first command needs, the ServiceAccount "default" that kube-controller-manager makes,
-// and writes the endpoints of the kubernetes Service.
+// and writes the endpoints of the kubernetes Service and what the authenticator may do.
 type bootstrapStep struct{ processes Processes }
 
 func (s bootstrapStep) do(ctx context.Context, p *pass) error {
@@ -27,6 +27,9 @@ func (s bootstrapStep) do(ctx context.Context, p *pass) error {
 		return poll(ctx, "the endpoints of the kubernetes Service", func(ctx context.Context) error {
 			return api.serviceEndpoints(ctx, p.plane.Value.Port)
 		})
+	})
+	group.Go(func() error {
+		return poll(ctx, "the authenticator's rights", api.authenticatorRights)
 	})
 	group.Go(func() error {
 		return poll(ctx, "the ServiceAccount default", func(ctx context.Context) error {
@@ -73,9 +76,10 @@ func (a *api) serviceEndpoints(ctx context.Context, port int) error {
 	return nil
 }
 
-// apply creates the object named kubernetes, or replaces one that says something else.
+// apply creates an object, or replaces one of its name that says something else.
 func (a *api) apply(ctx context.Context, path string, object doc) error {
-	b, err := a.do(ctx, http.MethodGet, path+"/kubernetes", nil)
+	named := path + "/" + object["metadata"].(doc)["name"].(string)
+	b, err := a.do(ctx, http.MethodGet, named, nil)
 	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
 		_, err = a.do(ctx, http.MethodPost, path, object)
 		return err
@@ -89,7 +93,7 @@ func (a *api) apply(ctx context.Context, path string, object doc) error {
 	}
 	for field, want := range object {
 		if field != "metadata" && !reflect.DeepEqual(there[field], want) {
-			_, err := a.do(ctx, http.MethodPut, path+"/kubernetes", object)
+			_, err := a.do(ctx, http.MethodPut, named, object)
 			return err
 		}
 	}

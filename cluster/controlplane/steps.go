@@ -37,6 +37,8 @@ func (c *Controller) buildSteps() []step {
 		{"Endpoint", endpointStep{routes: routes, records: c.planes, store: d.Store, freePorts: d.FreePorts}.do},
 		{"Bootstrap", bootstrapStep{processes: d.Processes}.do},
 		{"Authenticator", authenticatorStep{hookPort: d.Settings.HookPort, hookCA: d.HookCA, tenantIdentity: d.TenantIdentity, done: &c.asked}.do},
+		{"AWSAuth", awsAuthStep{}.do},
+		{"Access", accessStep{applied: d.HookApplied}.do},
 		{"Active", activeStep{store: d.Store, settings: d.Settings}.do},
 	}
 }

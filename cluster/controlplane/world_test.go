@@ -85,6 +85,7 @@ func newWorld(t *testing.T) *world {
 		GateState: func(ctx context.Context, id string) (gate.RouteState, error) {
 			return gate.State(ctx, w.gateAddr, id)
 		},
+		HookApplied: func(context.Context, store.Revision) error { return nil },
 		DeleteSecurityGroup: func(_ context.Context, _ minato.Scope, id string) error {
 			w.deletedGroups.Store(id, true)
 			return nil

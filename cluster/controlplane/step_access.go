@@ -1,0 +1,103 @@
+package controlplane
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/service/eks"
+)
+
+const (
+	// authenticatorName is the certificate that the authentication webhook has in each cluster, and authenticatorUser who it
+	// is there, named as on EKS. docs/adr/0007-aws-auth.md has the reasons.
+	authenticatorName = "authenticator"
+	authenticatorUser = "eks:authenticator"
+
+	awsAuthPath = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
+	rbacPath    = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/"
+	rbacGroup   = "rbac.authorization.k8s.io"
+)
+
+// AuthenticatorFiles are the files by which the authentication webhook comes to a cluster's kube-apiserver: the CA that signed
+// the server's certificate, and a client certificate and key that open kube-system/aws-auth only.
+func AuthenticatorFiles(h home.Dir, clusterID string) (ca, cert, key string) {
+	dir := newRunDir(h, clusterID)
+	return dir.pki("ca.crt"), dir.pki(authenticatorName + ".crt"), dir.pki(authenticatorName + ".key")
+}
+
+// authenticatorRights lets the authenticator read the ConfigMap aws-auth, and make events to say what is wrong with it.
+func (a *api) authenticatorRights(ctx context.Context) error {
+	role := doc{
+		"apiVersion": rbacGroup + "/v1", "kind": "Role",
+		"metadata": doc{"name": authenticatorUser, "namespace": "kube-system"},
+		"rules": []any{
+			doc{"apiGroups": []any{""}, "resources": []any{"configmaps"}, "resourceNames": []any{"aws-auth"}, "verbs": []any{"get", "list", "watch"}},
+			doc{"apiGroups": []any{""}, "resources": []any{"events"}, "verbs": []any{"create"}},
+		},
+	}
+	binding := doc{
+		"apiVersion": rbacGroup + "/v1", "kind": "RoleBinding",
+		"metadata": doc{"name": authenticatorUser, "namespace": "kube-system"},
+		"roleRef":  doc{"apiGroup": rbacGroup, "kind": "Role", "name": authenticatorUser},
+		"subjects": []any{doc{"apiGroup": rbacGroup, "kind": "User", "name": authenticatorUser}},
+	}
+	if err := a.apply(ctx, rbacPath+"roles", role); err != nil {
+		return err
+	}
+	return a.apply(ctx, rbacPath+"rolebindings", binding)
+}
+
+// awsAuthStep looks whether the cluster's aws-auth ConfigMap can be understood. If not, the owner sees it in the cluster's
+// health: the authenticator goes on with the last one that it understood.
+type awsAuthStep struct{}
+
+func (awsAuthStep) do(ctx context.Context, p *pass) error {
+	if p.neverActive() || p.cluster.Spec.AuthenticationMode == "API" {
+		return nil
+	}
+	api, err := newAPI(p, loopback(p.plane.Value.Active.Ports.APIServer))
+	if err != nil {
+		return err
+	}
+	defer api.close()
+	b, err := api.do(ctx, http.MethodGet, awsAuthPath, nil)
+	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var configMap struct{ Data map[string]string }
+	if err := json.Unmarshal(b, &configMap); err != nil {
+		return err
+	}
+	if _, err := access.ParseAWSAuth(configMap.Data); err != nil {
+		p.issues = append(p.issues, eks.HealthIssue{
+			Code:        issueConfiguration,
+			Message:     "The ConfigMap kube-system/aws-auth is malformed, so changes of it have no effect: " + strings.ReplaceAll(err.Error(), "\n", "; "),
+			ResourceIDs: []string{p.cluster.ARN().String()},
+		})
+	}
+	return nil
+}
+
+// accessStep waits until the webhooks decide about access by the spec that was carried out, so that an update of the
+// authentication mode is not done before it holds.
+type accessStep struct {
+	applied func(ctx context.Context, rev store.Revision) error
+}
+
+func (s accessStep) do(ctx context.Context, p *pass) error {
+	if p.cluster.Status.ObservedGeneration == p.cluster.Spec.Generation {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	return s.applied(ctx, p.item.Revision)
+}
