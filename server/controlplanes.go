@@ -46,6 +46,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 		Processes:      controlplane.Supervised(s.sup),
 		GateApplied:    s.gateApplied,
 		GateState:      s.gateState,
+		HookApplied:    s.hookApplied,
 
 		DeleteSecurityGroup: s.deleteSecurityGroup,
 	})

@@ -46,7 +46,8 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	if err != nil {
 		return err
 	}
-	mappers := access.Mappers{entries.Mapper(nil), access.CreatorAdmin}
+	awsAuth := newAWSAuthFollower(dir, s, clusterView, clusters, log)
+	mappers := access.Mappers{entries.Mapper(nil), access.CreatorAdmin, awsAuth.auths.Mapper(nil)}
 	server, err := hookServer(dir, cfg, log)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
 		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
-	return group(ctx, clusterView.Run, entryView.Run, keyring.Run, kubehook.New(server).Run)
+	return group(ctx, clusterView.Run, entryView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
 }
 
 // read is nil once a view is ready, else says what is missing.
