@@ -56,7 +56,7 @@ bin/kube/v%/kube: kube/v%/go.mod kube/v%/go.sum kube/v%/main.go kube/kubegen/bui
 	@$(GO) run ./kube/kubegen build $*
 
 .PHONY: bench
-bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench
+bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench/results.json
 	$(GO) run ./bench
 
 .PHONY: lint
