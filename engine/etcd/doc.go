@@ -10,6 +10,9 @@
 // PKI makes the certificates, Serve is the etcd process, Connect reaches it, and Admin keeps users, roles, tenants,
 // compaction and space in order. An etcd of the user's own takes the place of Serve when its files were given to PKI.Import.
 //
+// Tenants together may fill nine tenths of the quota of our own etcd; the rest is for records, so that a cluster which has
+// filled etcd can be deleted. An etcd of the user's own knows no such share.
+//
 // kube-apiservers run with --etcd-compaction-interval=0, for the key they would coordinate by lies outside their prefix:
 // Admin.Maintain compacts for all of them.
 package etcd

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -141,6 +142,9 @@ func (a *Admin) look(ctx context.Context, m *mark) error {
 		return nil // sizes are others now
 	}
 	a.note(func(s *Maintenance) { s.Alarm = "" })
+	if slices.ContainsFunc(h.Members, Member.crowded) {
+		return a.relieve(ctx, m)
+	}
 	for _, member := range h.Members {
 		if member.Error == "" && member.fragmented() {
 			if err := a.defragment(ctx, member.Endpoint); err != nil {

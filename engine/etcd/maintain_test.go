@@ -213,10 +213,74 @@ func TestFullOfData(t *testing.T) {
 	wantHealed(t, s, records, "/minato/a")
 }
 
+// TestTenantsLeaveSpace: a tenant that fills etcd cannot keep Minato from deleting it.
+func TestTenantsLeaveSpace(t *testing.T) {
+	t.Parallel()
+	const quota = 64 << 20
+	s := withQuota(t, quota)
+	big, small := tenant(t, s, "big"), tenant(t, s, "small")
+	txn := func(c *clientv3.Client, key, value string) error {
+		inner := clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpPut(key, value)}, nil)
+		_, err := c.Txn(t.Context()).Then(inner).Commit()
+		return err
+	}
+	keys := 0
+	write := func() error {
+		value := strings.Repeat("x", 256<<10)
+		if keys > quota*3/4/len(value) {
+			value = value[:16<<10] // what is in use is known at each commit only, every 100 ms
+		}
+		keys++
+		return txn(big, fmt.Sprintf("/k8s/big/%d", keys), value)
+	}
+	var m etcd.Mark
+	// Dropping history makes room again, until there is none.
+	for room := true; room; {
+		var err error
+		for err == nil && keys < 2000 {
+			err = write()
+		}
+		if !errors.Is(err, rpctypes.ErrNoSpace) {
+			t.Fatalf("after %d values: %v, want no space", keys, err)
+		}
+		err = s.Admin.Look(t.Context(), &m)
+		room = write() == nil
+		if !room && !minato.Is(err, minato.LimitExceeded) {
+			t.Errorf("a look at what tenants have filled: %v, want an error of kind LimitExceeded", err)
+		}
+	}
+	if err := txn(small, "/k8s/small/x", "x"); !errors.Is(err, rpctypes.ErrNoSpace) {
+		t.Errorf("another tenant's write: %v, want no space", err)
+	}
+	if _, err := small.Grant(t.Context(), 60); !errors.Is(err, rpctypes.ErrNoSpace) {
+		t.Errorf("another tenant's lease: %v, want no space", err)
+	}
+	allowed(t, s.Client, put("/minato/eks/clusters/deleting"))
+	allowed(t, big, remove("/k8s/big/1"), get("/k8s/big/", clientv3.WithPrefix(), clientv3.WithCountOnly()))
+	if err := s.Admin.DeleteTenant(t.Context(), "big"); err != nil {
+		t.Fatal(err)
+	}
+	// The database counts pages as free one or two writes after they were given up.
+	for i := range 10 {
+		if err := s.Admin.Look(t.Context(), &m); err == nil {
+			break
+		}
+		allowed(t, s.Client, put(fmt.Sprintf("/minato/spare/%d", i)))
+	}
+	if err := txn(small, "/k8s/small/x", "x"); err != nil {
+		t.Errorf("another tenant's write when there is room again: %v", err)
+	}
+}
+
 func tiny(t *testing.T) *etcdtest.Server {
 	t.Helper()
+	return withQuota(t, tinyQuota)
+}
+
+func withQuota(t *testing.T, quota int64) *etcdtest.Server {
+	t.Helper()
 	c := etcdtest.Config(t)
-	c.Quota = tinyQuota
+	c.Quota = quota
 	etcdtest.Serve(t, c)
 	return etcdtest.Bootstrapped(t, c)
 }

@@ -49,6 +49,28 @@ func (a *Admin) heal(ctx context.Context, m *mark) error {
 	return a.publishCompaction(ctx, m)
 }
 
+// relieve drops history when tenants have filled their share, for it counts too.
+func (a *Admin) relieve(ctx context.Context, m *mark) error {
+	fullest, err := a.compactAway(ctx, m)
+	if err != nil {
+		return err
+	}
+	// The quota is on the file, with the free space in it: without defragmentation the rest would not be ours.
+	if fullest.full(fullest.Size) > tight && fullest.full(fullest.SizeInUse) <= tight {
+		if fullest, err = a.defragmentAll(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.publishCompaction(ctx, m); err != nil {
+		return err
+	}
+	if fullest.crowded() {
+		return minato.Errorf(minato.LimitExceeded, "live data fill %.0f %% of etcd's quota of %d MiB, of which clusters may fill %.0f %%; delete clusters or objects",
+			100*fullest.full(fullest.SizeInUse), fullest.Quota>>20, 100*tenantShare)
+	}
+	return nil
+}
+
 // compactAway compacts as far as it takes, and gives the fullest member.
 func (a *Admin) compactAway(ctx context.Context, m *mark) (Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, defragmentTimeout)
@@ -99,6 +121,9 @@ func (m Member) full(size int64) float64 {
 	}
 	return float64(size) / float64(m.Quota)
 }
+
+// crowded is whether tenants have filled their share of the member.
+func (m Member) crowded() bool { return m.full(m.SizeInUse) >= tenantShare }
 
 // disarm takes every NOSPACE alarm back.
 func (a *Admin) disarm(ctx context.Context) error {

@@ -50,12 +50,16 @@ func Serve(ctx context.Context, c ServeConfig) error {
 	}
 	defer func() { _ = dir.Close() }()
 
+	if c.Quota == 0 {
+		c.Quota = DefaultQuota
+	}
 	began := time.Now()
-	streams := newStreams()
-	server, err := embed.StartEtcd(c.embed(dir, streams))
+	streams, reserve := newStreams(), newReserve(c.Quota)
+	server, err := embed.StartEtcd(c.embed(dir, streams, reserve))
 	if err != nil {
 		return fmt.Errorf("starting etcd: %w", err)
 	}
+	reserve.server.Store(server.Server)
 	defer server.Close()
 	defer streams.end()
 	for ready := server.Server.ReadyNotify(); ; {
@@ -73,7 +77,7 @@ func Serve(ctx context.Context, c ServeConfig) error {
 	}
 }
 
-func (c ServeConfig) embed(dir *os.File, streams *streams) *embed.Config {
+func (c ServeConfig) embed(dir *os.File, streams *streams, reserve *reserve) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name = memberName
 	cfg.Dir = c.Dir
@@ -90,7 +94,9 @@ func (c ServeConfig) embed(dir *os.File, streams *streams) *embed.Config {
 	cfg.ClientTLSInfo.KeyFile = c.PKI.key(serverName)
 	cfg.ClientTLSInfo.TrustedCAFile = c.PKI.AuthorityFile()
 	cfg.ClientTLSInfo.ClientCertAuth = true
-	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainStreamInterceptor(streams.intercept)}
+	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
+		grpc.ChainStreamInterceptor(streams.intercept), grpc.ChainUnaryInterceptor(reserve.intercept),
+	}
 
 	peer, _ := url.Parse(memberURL)
 	cfg.ListenPeerUrls = nil
@@ -102,9 +108,6 @@ func (c ServeConfig) embed(dir *os.File, streams *streams) *embed.Config {
 	cfg.SnapshotCatchUpEntries = 100
 
 	cfg.QuotaBackendBytes = c.Quota
-	if c.Quota == 0 {
-		cfg.QuotaBackendBytes = DefaultQuota
-	}
 	cfg.AutoCompactionRetention = "0" // Admin.Maintain compacts
 	cfg.WatchProgressNotifyInterval = time.Minute
 	cfg.WarningApplyDuration = time.Second
