@@ -82,6 +82,11 @@ func (e *statusError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.bo
 
 // do makes one request with a JSON body, if any.
 func (a *api) do(ctx context.Context, method, path string, in any) ([]byte, error) {
+	return a.doAs(ctx, method, path, "application/json", in)
+}
+
+// doAs is do for an answer of a media type.
+func (a *api) doAs(ctx context.Context, method, path, accept string, in any) ([]byte, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -95,6 +100,7 @@ func (a *api) do(ctx context.Context, method, path string, in any) ([]byte, erro
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", "minato")
 	resp, err := a.client.Do(req)
 	if err != nil {

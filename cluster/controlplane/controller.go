@@ -150,10 +150,30 @@ func (c *Controller) run(ctx context.Context, p *pass, steps []step) error {
 		if err == nil {
 			continue
 		}
-		if asProblem(err).fatal && p.neverActive() {
-			return errors.Join(err, p.cluster.Transition(eks.ClusterFailed, eks.ByReconciler))
+		if pr := asProblem(err); pr.fatal {
+			err = errors.Join(err, c.giveUp(ctx, p, pr))
+		}
+		if p.cluster.Status.Status == eks.ClusterFailed {
+			return err
 		}
 		return fmt.Errorf("%s of cluster %s: %w", s.name, p.cluster.Name, err)
+	}
+	return nil
+}
+
+// giveUp ends what trying again cannot: a cluster that was never ACTIVE is FAILED; updates fail, so that the cluster, which
+// goes on as it was before them, can be changed and deleted again.
+func (c *Controller) giveUp(ctx context.Context, p *pass, pr *problem) error {
+	switch p.cluster.Status.Status {
+	case eks.ClusterCreating:
+		return p.cluster.Transition(eks.ClusterFailed, eks.ByReconciler)
+	case eks.ClusterUpdating:
+		ops, err := eks.FailUpdates(ctx, c.deps.Store, &p.cluster, eks.UpdateError{Code: updateErrorUnknown, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}})
+		if err != nil {
+			return err
+		}
+		p.ops = append(p.ops, ops...)
+		return p.cluster.Transition(eks.ClusterActive, eks.ByReconciler)
 	}
 	return nil
 }

@@ -425,6 +425,7 @@ func TestCorruptRecord(t *testing.T) {
 			if st := h.cluster(up).Status; st.Status != eks.ClusterActive || len(st.Health) != 1 {
 				t.Errorf("status %+v, want ACTIVE with an issue", st)
 			}
+			h.wantUpdateFails(up)
 			must(t, h.controller.StopLeftovers(t.Context()))
 			if got := h.running(); !slices.Equal(got, oneGeneration) {
 				t.Errorf("running %v: what served must go on", got)
@@ -452,6 +453,30 @@ func TestCorruptRecord(t *testing.T) {
 				h.wantGone(c)
 			}
 		})
+	}
+}
+
+// wantUpdateFails changes a cluster whose control plane's record is corrupt: the update ends, and leaves what was before it.
+func (h *harbour) wantUpdateFails(id string) {
+	h.t.Helper()
+	before := h.cluster(id)
+	key := eks.UpdatesOf(&before) + "u1"
+	_, err := eks.Updates(h.store).Create(h.t.Context(), key, eks.Update{ID: "u1", ClusterID: before.ID,
+		Status: eks.UpdateInProgress, Generation: before.Spec.Generation + 1, Before: &before.Spec})
+	must(h.t, err)
+	h.modify(id, func(c *eks.Cluster) {
+		c.Spec.LoggingTypes = []string{"api"}
+		c.Spec.Generation++
+		c.Status.Status = eks.ClusterUpdating
+	})
+	_, _ = h.controller.Reconcile(h.t.Context(), id)
+	if c := h.cluster(id); c.Status.Status != eks.ClusterActive || len(c.Spec.LoggingTypes) > 0 || c.Spec.Generation <= before.Spec.Generation {
+		h.t.Errorf("cluster is %s with spec %+v, want ACTIVE as it was", c.Status.Status, c.Spec)
+	}
+	update, err := eks.Updates(h.store).Get(h.t.Context(), key)
+	must(h.t, err)
+	if u := update.Value; u.Status != eks.UpdateFailed || len(u.Errors) != 1 || u.Errors[0].Message == "" {
+		h.t.Errorf("update %+v, want it Failed with the reason", u)
 	}
 }
 

@@ -17,13 +17,17 @@ const (
 	issueConfiguration = "ConfigurationConflict"
 )
 
+// updateErrorUnknown is the code of a failed update, from the ErrorCode enum of the EKS API: none of the others fits what can
+// go wrong here.
+const updateErrorUnknown = "Unknown"
+
 // problem is why a step could not make true what it is for. It becomes the step's condition, and with a code it is an issue
 // of the cluster's health that the owner sees.
 type problem struct {
 	reason  string // one word, for the condition
 	code    string // of a health issue; empty when the owner can do nothing about it and it is likely to pass
 	message string
-	fatal   bool // trying again cannot help: a cluster that has never been ACTIVE is FAILED
+	fatal   bool // trying again cannot help: Controller.giveUp
 	err     error
 }
 

@@ -66,18 +66,11 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 		return err
 	}
 	defer api.close()
-	b, err := api.do(ctx, http.MethodGet, awsAuthPath, nil)
-	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
-		return nil
-	}
+	data, _, err := api.awsAuth(ctx)
 	if err != nil {
 		return err
 	}
-	var configMap struct{ Data map[string]string }
-	if err := json.Unmarshal(b, &configMap); err != nil {
-		return err
-	}
-	if _, err := access.ParseAWSAuth(configMap.Data); err != nil {
+	if _, err := access.ParseAWSAuth(data); err != nil {
 		p.issues = append(p.issues, eks.HealthIssue{
 			Code:        issueConfiguration,
 			Message:     "The ConfigMap kube-system/aws-auth is malformed, so changes of it have no effect: " + strings.ReplaceAll(err.Error(), "\n", "; "),
@@ -85,6 +78,20 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 		})
 	}
 	return nil
+}
+
+// awsAuth reads the ConfigMap, if there is one.
+func (a *api) awsAuth(ctx context.Context) (data map[string]string, found bool, err error) {
+	b, err := a.do(ctx, http.MethodGet, awsAuthPath, nil)
+	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	var configMap struct{ Data map[string]string }
+	err = json.Unmarshal(b, &configMap)
+	return configMap.Data, err == nil, err
 }
 
 // accessStep waits until the webhooks decide about access by the spec that was carried out, so that an update of the
