@@ -36,7 +36,10 @@ func (s *Server) listen(ctx context.Context) (string, error) {
 	t, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(s.cfg.TLSPort)))
 	if err != nil {
 		_ = l.Close()
-		return "", fmt.Errorf("%w: this port, one above that of the AWS APIs, serves the clusters' OIDC issuers", err)
+		if begun(s.dir) {
+			return "", fmt.Errorf("%w: this port serves the OIDC issuers of this home's clusters, which are named after it; end what has it", err)
+		}
+		return "", fmt.Errorf("%w: this port, one above that of the AWS APIs, will serve the clusters' OIDC issuers. Choose another address with --listen HOST:PORT", err)
 	}
 	s.listener, s.tlsListener = bounded(l), bounded(t)
 	// The listeners' servers close them; this is for a start that does not come so far.
@@ -68,7 +71,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("AWS APIs over TLS", func(ctx context.Context) error { return aws.Serve(ctx, overTLS, handler, s.log) })
 	s.goRun("sessions", s.sts.CollectExpired)
 	s.goRun("control socket", func(ctx context.Context) error {
-		return control.Server{Status: s.status, Shutdown: s.shutdown}.Serve(ctx, s.dir)
+		return control.Server{Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil
 }

@@ -82,8 +82,8 @@ func resolveListen(cfg *home.Config, o Options) error {
 	if err != nil || n < 1 || n > 65534 {
 		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65534", cfg.Listen)
 	}
-	// The TLS port stands in every issuer, so it stays what it was at the first start.
-	if cfg.TLSPort == 0 {
+	// The TLS port stands in every issuer, so it stays what it was when there could first be a cluster.
+	if cfg.TLSPort == 0 || !begun(o.Home) {
 		cfg.TLSPort = n + 1
 	}
 	if len(o.Advertise) > 0 {
@@ -96,6 +96,12 @@ func resolveListen(cfg *home.Config, o Options) error {
 		cfg.AdvertiseAddress = []string{host}
 	}
 	return nil
+}
+
+// begun is whether a start of this home ever came so far that somebody could create a cluster.
+func begun(dir home.Dir) bool {
+	keys, err := dir.LoadCredentials()
+	return err != nil || len(keys) > 0
 }
 
 func resolveAccounts(cfg *home.Config, asked []string) {

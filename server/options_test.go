@@ -32,6 +32,13 @@ func TestResolveLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Listen = "127.0.0.1:7050"
+	if moved, err := resolve(t.Context(), o); err != nil || moved.TLSPort != 7051 {
+		t.Errorf("issuers on %d, %v: before there can be a cluster their port follows that of the APIs", moved.TLSPort, err)
+	}
+	if err := o.Home.SaveCredentials(map[string]home.AccessKey{"111122223333": {}}); err != nil {
+		t.Fatal(err)
+	}
 	o.Accounts, o.Listen, o.TestClock = []string{"444455556666"}, "127.0.0.1:7100", time.Now().Add(-240*time.Hour)
 	second, err := resolve(t.Context(), o)
 	if err != nil {
@@ -40,7 +47,7 @@ func TestResolveLater(t *testing.T) {
 	if len(second.Accounts) != 2 || second.Accounts[0] != "111122223333" {
 		t.Errorf("accounts %v: the first must stay, the new one be added", second.Accounts)
 	}
-	if second.Listen != "127.0.0.1:7100" || second.TLSPort != 7001 {
+	if second.Listen != "127.0.0.1:7100" || second.TLSPort != 7051 {
 		t.Errorf("listening on %s, issuers on %d: the issuers' port stands in clusters and must stay", second.Listen, second.TLSPort)
 	}
 	if second.HookPort != first.HookPort || second.EtcdPort != first.EtcdPort {

@@ -74,7 +74,7 @@ Start it with "minato up", then in another terminal:
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	for _, sub := range []*cobra.Command{
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
-		backupCommand(), restoreCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(),
+		backupCommand(), restoreCommand(), accessCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(),
 	} {
 		if check := sub.Args; check != nil {
 			sub.Args = func(cmd *cobra.Command, args []string) error {

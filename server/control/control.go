@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/home"
 )
@@ -67,6 +69,8 @@ type Cluster struct {
 type Server struct {
 	Status   func(ctx context.Context) Status
 	Shutdown func() // asks the server to stop everything; returns at once
+	// ExplainAccess says why a principal may do something on a cluster, or not. An error is for whoever asked.
+	ExplainAccess func(ctx context.Context, q AccessQuestion) (*access.Explanation, error)
 }
 
 // Serve listens on the home's control socket until ctx ends.
@@ -95,6 +99,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 		w.WriteHeader(http.StatusAccepted)
 		s.Shutdown()
 	})
+	mux.HandleFunc("POST /access/explain", s.explain)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -123,6 +128,12 @@ func Shutdown(ctx context.Context, dir home.Dir) error {
 }
 
 func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, error) {
+	_, body, err := exchange(ctx, dir, method, path, nil)
+	return body, err
+}
+
+// exchange makes one request on the control socket.
+func exchange(ctx context.Context, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
 	client := &http.Client{
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
@@ -137,17 +148,18 @@ func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, er
 			},
 		},
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://minato"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://minato"+path, bytes.NewReader(in))
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
 		if errors.Is(err, ErrNotRunning) {
-			return nil, fmt.Errorf("%w (home %s)", ErrNotRunning, dir)
+			return 0, nil, fmt.Errorf("%w (home %s)", ErrNotRunning, dir)
 		}
-		return nil, err
+		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	return resp.StatusCode, body, err
 }
