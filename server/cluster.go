@@ -78,7 +78,10 @@ func (s *Server) waitActive(ctx context.Context, scope minato.Scope) (string, er
 	if err != nil {
 		return "", err
 	}
-	for batch := range s.store.Watch(ctx, clusters.Key(key), item.Revision-1) {
+	if detail, done, err := s.settled(item.Value); done {
+		return detail, err
+	}
+	for batch := range s.store.Watch(ctx, clusters.Key(key), item.Revision) {
 		for _, event := range batch.Events {
 			if event.Key != clusters.Key(key) || event.Deleted {
 				continue
@@ -86,20 +89,27 @@ func (s *Server) waitActive(ctx context.Context, scope minato.Scope) (string, er
 			if item, err = clusters.Decode(event.Entry); err != nil {
 				return "", err
 			}
-			c := item.Value
-			switch c.Status.Status {
-			case eks.ClusterActive, eks.ClusterUpdating:
-				return fmt.Sprintf("%s is ACTIVE, Kubernetes %s at %s", c.Name, c.Spec.Version, c.Status.Endpoint), nil
-			case eks.ClusterFailed:
-				return "", fmt.Errorf("cluster %s FAILED: %v", c.Name, c.Status.Health)
+			if detail, done, err := s.settled(item.Value); done {
+				return detail, err
 			}
-			s.step.Update(underWay(c))
 		}
 		if batch.Err != nil {
 			return "", batch.Err
 		}
 	}
 	return "", context.Cause(ctx)
+}
+
+// settled is whether a cluster has come to what it will be, and reports what it waits for if not.
+func (s *Server) settled(c eks.Cluster) (detail string, done bool, err error) {
+	switch c.Status.Status {
+	case eks.ClusterActive, eks.ClusterUpdating:
+		return fmt.Sprintf("%s is ACTIVE, Kubernetes %s at %s", c.Name, c.Spec.Version, c.Status.Endpoint), true, nil
+	case eks.ClusterFailed:
+		return "", true, fmt.Errorf("cluster %s FAILED: %v", c.Name, c.Status.Health)
+	}
+	s.step.Update(underWay(c))
+	return "", false, nil
 }
 
 // underWay says what a cluster that is not ACTIVE yet is waiting for.

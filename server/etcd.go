@@ -71,15 +71,20 @@ const (
 	serverLog   = "minato.log"
 )
 
-// ownProcess is a process beside us, made of the same binary.
+// ownMaxPause is short: every cluster waits for these processes, and what keeps them from starting (a full disk) passes.
+const ownMaxPause = 3 * time.Second
+
+// ownProcess is a process beside us, made of the same binary. Its environment names our version, so that a newer Minato that
+// takes over starts it anew.
 func (s *Server) ownProcess(name string, ready func(context.Context) error) supervisor.Spec {
 	return supervisor.Spec{
 		Name:        name,
 		Path:        s.o.Executable,
 		Args:        []string{"minato", name, "--home", string(s.dir)},
-		Env:         []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+		Env:         []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MINATO_VERSION=" + s.o.MinatoVersion},
 		Log:         s.dir.Logs(name + ".log"),
 		StopTimeout: 20 * time.Second,
+		MaxPause:    ownMaxPause,
 		Ready:       ready,
 	}
 }

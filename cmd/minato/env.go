@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,9 @@ func printEnv(w io.Writer, d home.Dir, account string) error {
 		return err
 	}
 	key, ok := keys[account]
+	if !ok && slices.Contains(cfg.Accounts, account) {
+		return fmt.Errorf("the server has not made account %s yet: try again when `minato up` says that it is up", account)
+	}
 	if !ok {
 		return fmt.Errorf("there is no account %s here; there are: %s", account, strings.Join(cfg.Accounts, ", "))
 	}

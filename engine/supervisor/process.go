@@ -14,7 +14,7 @@ import (
 	"minato.dev/minato/internal/backoff"
 )
 
-// restarts is how long a process that ended by itself waits for its next start.
+// restarts is how long a process that ended by itself waits for its next start, unless its Spec has another limit.
 var restarts = backoff.Policy{Min: 200 * time.Millisecond, Max: 30 * time.Second}
 
 const (
@@ -168,7 +168,7 @@ func (p *process) start() {
 	if err != nil {
 		p.failures++
 		p.down = err
-		p.retry.Reset(restarts.Delay(p.failures))
+		p.retry.Reset(p.pause())
 		p.move(failed, func(s *Status) { s.LastError = err.Error() })
 		return
 	}
@@ -267,7 +267,7 @@ func (p *process) onExit(how string) {
 		p.failures++
 		p.crashed = true
 		p.down = fmt.Errorf("%s ended by itself (%s) and waits to be started again", p.name, how)
-		p.retry.Reset(restarts.Delay(p.failures))
+		p.retry.Reset(p.pause())
 	}
 	p.move(ended, func(s *Status) { s.PID, s.LastExit = 0, how })
 }
@@ -337,4 +337,13 @@ func (p *process) setStatus(change func(*Status)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change(&p.status)
+}
+
+// pause is how long this process waits for its next start.
+func (p *process) pause() time.Duration {
+	policy := restarts
+	if p.rec != nil && p.rec.Spec.MaxPause > 0 {
+		policy.Max = p.rec.Spec.MaxPause
+	}
+	return policy.Delay(p.failures)
 }

@@ -130,8 +130,15 @@ func bubble(t *testing.T, f func(t *testing.T, s *Supervisor, m *fakeMachine)) {
 }
 
 func TestCrashLoopBacksOff(t *testing.T) {
+	t.Run("to half a minute", func(t *testing.T) { crashLoop(t, webSpec, 30*time.Second) })
+	impatient := webSpec
+	impatient.MaxPause = 3 * time.Second
+	t.Run("to the spec's own limit", func(t *testing.T) { crashLoop(t, impatient, 3*time.Second) })
+}
+
+func crashLoop(t *testing.T, spec Spec, limit time.Duration) {
 	bubble(t, func(t *testing.T, s *Supervisor, m *fakeMachine) {
-		if err := s.Ensure(t.Context(), webSpec); err != nil {
+		if err := s.Ensure(t.Context(), spec); err != nil {
 			t.Fatal(err)
 		}
 		for n := 1; n <= 12; n++ {
@@ -141,7 +148,7 @@ func TestCrashLoopBacksOff(t *testing.T) {
 			if st.PID != 0 || st.LastExit != "exit status 1" || st.Restarts != n-1 {
 				t.Fatalf("status = %+v", st)
 			}
-			err := s.Ensure(t.Context(), webSpec) // must neither wait nor start it early
+			err := s.Ensure(t.Context(), spec) // must neither wait nor start it early
 			if err == nil || !strings.Contains(err.Error(), "exit status 1") {
 				t.Fatalf("Ensure in backoff: err = %v", err)
 			}
@@ -149,7 +156,7 @@ func TestCrashLoopBacksOff(t *testing.T) {
 			if err := s.WaitReady(t.Context(), "web"); err != nil {
 				t.Fatal(err)
 			}
-			full := min(200*time.Millisecond<<(n-1), 30*time.Second)
+			full := min(200*time.Millisecond<<(n-1), limit)
 			if waited := m.tries()[n].Sub(crashed); waited < full/2 || waited > full {
 				t.Errorf("after crash %d it waited %s, want between %s and %s", n, waited, full/2, full)
 			}

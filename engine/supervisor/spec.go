@@ -37,6 +37,8 @@ type Spec struct {
 	Streams []string `json:"streams,omitempty"`
 	// StopTimeout is how long a stop waits between SIGTERM and SIGKILL; zero is 10 s.
 	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
+	// MaxPause limits how long a process that ends again and again waits for its next start; zero is 30 s.
+	MaxPause time.Duration `json:"maxPause,omitempty"`
 	// Group names what the process belongs to (a cluster id), for Status lists.
 	Group string `json:"group,omitempty"`
 
