@@ -92,6 +92,7 @@ func newHarbour(t *testing.T) *harbour {
 		FreePorts: keptPorts(t), PortTaken: func(int) bool { return false },
 		Processes:           Processes{Ensure: h.ensure, Stop: h.stopProcess, Status: h.status, Names: h.names},
 		GateApplied:         func(context.Context, store.Revision) error { return h.at("gate") },
+		HookApplied:         func(context.Context, store.Revision) error { return h.at("hook") },
 		GateState:           h.gateState,
 		DeleteSecurityGroup: h.deleteGroup,
 	}
