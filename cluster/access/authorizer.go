@@ -100,10 +100,15 @@ func outdated(u User, today Mapping) string {
 	if u.Username != today.Username {
 		return fmt.Sprintf("its username is %q now", today.Username)
 	}
-	for _, group := range u.Groups {
+	// A review can say that a user has any number of groups: no more are looked at than an honest one can have.
+	atMost := len(today.Groups) + 1
+	for _, group := range u.Groups[:min(len(u.Groups), atMost+1)] {
 		if group != authenticated && !slices.Contains(today.Groups, group) {
 			return fmt.Sprintf("it is not in the group %q any more", group)
 		}
+	}
+	if len(u.Groups) > atMost {
+		return "it has fewer groups now"
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,18 @@ func TestTokensThatAreKept(t *testing.T) {
 				t.Errorf("%+v, want %v because %q", got, tt.want, tt.reason)
 			}
 		})
+	}
+}
+
+// TestReviewOfAllGroups is that a review, which whoever may make one fills as they like, costs no more than an honest one.
+func TestReviewOfAllGroups(t *testing.T) {
+	t.Parallel()
+	c, w := cluster(user, "API", false), newEntries(t, with(entryOf(role, "STANDARD", roleUsername, "sre", "dev"), "AmazonEKSViewPolicy"))
+	a, mappers := authorizerOf(c, w)
+	u := login(t, c, mappers, "ASIAROLE")
+	u.Groups = slices.Repeat([]string{"dev"}, 4)
+	if got := a.Authorize(clusterID, ask(u, "get pods dev")); got.Decision != access.Deny || !strings.Contains(got.Reason, "it has fewer groups now") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -37,30 +37,58 @@ const (
 	mapAccounts = "mapAccounts"
 )
 
-// ParseAWSAuth reads the data of the ConfigMap. With an error, which names everything that is wrong and where, comes what
-// could be read all the same.
+const (
+	// maxRowGroups bounds the groups of a row, each of which is looked at in each decision about its user. Nobody has so many.
+	maxRowGroups = 1000
+	// maxProblems is how many things that are wrong are told: a ConfigMap has room for hundreds of thousands.
+	maxProblems = 20
+)
+
+// problems are what is wrong with a ConfigMap.
+type problems struct {
+	errs []error
+	more int
+}
+
+func (p *problems) add(format string, args ...any) {
+	if len(p.errs) < maxProblems {
+		p.errs = append(p.errs, fmt.Errorf(format, args...))
+	} else {
+		p.more++
+	}
+}
+
+func (p *problems) err() error {
+	if p.more > 0 {
+		return errors.Join(append(p.errs, fmt.Errorf("and %d more", p.more))...)
+	}
+	return errors.Join(p.errs...)
+}
+
+// ParseAWSAuth reads the data of the ConfigMap. With an error, which names what is wrong and where, comes what could be read
+// all the same.
 func ParseAWSAuth(data map[string]string) (*AWSAuth, error) {
 	a := &AWSAuth{}
-	var errs []error
+	var errs problems
 	a.roles = parseRows(data[mapRoles], mapRoles, "rolearn", "role", func(r AWSAuthRow) string { return r.RoleARN }, &errs)
 	a.users = parseRows(data[mapUsers], mapUsers, "userarn", "user", func(r AWSAuthRow) string { return r.UserARN }, &errs)
 	if err := yaml.Unmarshal([]byte(data[mapAccounts]), &a.accounts); err != nil {
-		errs = append(errs, fmt.Errorf("%s is not a list of account ids: %w", mapAccounts, err))
+		errs.add("%s is not a list of account ids: %w", mapAccounts, err)
 		a.accounts = nil
 	}
 	for i, account := range a.accounts {
 		if !minato.ValidAccountID(account) {
-			errs = append(errs, fmt.Errorf("%s: number %d is %.32q, want the 12 digits of an account id", mapAccounts, i+1, account))
+			errs.add("%s: number %d is %.32q, want the 12 digits of an account id", mapAccounts, i+1, account)
 		}
 	}
-	return a, errors.Join(errs...)
+	return a, errs.err()
 }
 
 // parseRows reads one list of rows and leaves out those that are wrong.
-func parseRows(text, key, field, kind string, arnOf func(AWSAuthRow) string, errs *[]error) map[string]AWSAuthRow {
+func parseRows(text, key, field, kind string, arnOf func(AWSAuthRow) string, errs *problems) map[string]AWSAuthRow {
 	var rows []AWSAuthRow
 	if err := yaml.Unmarshal([]byte(text), &rows); err != nil {
-		*errs = append(*errs, fmt.Errorf("%s is not a list of rows with %s, username and groups: %w", key, field, err))
+		errs.add("%s is not a list of rows with %s, username and groups: %w", key, field, err)
 		return nil
 	}
 	byARN := make(map[string]AWSAuthRow, len(rows))
@@ -68,9 +96,11 @@ func parseRows(text, key, field, kind string, arnOf func(AWSAuthRow) string, err
 		arn, err := minato.ParseARN(arnOf(row))
 		switch {
 		case err != nil || !strings.EqualFold(arn.Service, "iam") || !isRootOr(arn, kind):
-			*errs = append(*errs, fmt.Errorf("%s: row %d has the %s %.128q, want an ARN such as arn:aws:iam::111122223333:%s/NAME", key, i+1, field, arnOf(row), kind))
+			errs.add("%s: row %d has the %s %.128q, want an ARN such as arn:aws:iam::111122223333:%s/NAME", key, i+1, field, arnOf(row), kind)
 		case slices.Contains(row.Groups, ""):
-			*errs = append(*errs, fmt.Errorf("%s: row %d has an empty group", key, i+1))
+			errs.add("%s: row %d has an empty group", key, i+1)
+		case len(row.Groups) > maxRowGroups:
+			errs.add("%s: row %d has %d groups, want at most %d", key, i+1, len(row.Groups), maxRowGroups)
 		default:
 			byARN[strings.ToLower(arn.String())] = row
 		}

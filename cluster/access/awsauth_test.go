@@ -123,6 +123,26 @@ func TestMalformedAWSAuth(t *testing.T) {
 	}
 }
 
+// TestHugeAWSAuth is that a cluster's owner cannot make one ConfigMap of a mebibyte cost all other clusters.
+func TestHugeAWSAuth(t *testing.T) {
+	t.Parallel()
+	const row = "- {rolearn: 'arn:aws:iam::111122223333:role/"
+	auth, err := access.ParseAWSAuth(map[string]string{
+		"mapRoles": strings.Repeat("- {}\n", 200_000) + row + "Good', username: good}\n" +
+			row + "Many', groups: [" + strings.Repeat("g,", 1001) + "]}\n",
+		"mapAccounts": strings.Repeat("- x\n", 1000),
+	})
+	if err == nil || len(err.Error()) > 4096 || !strings.Contains(err.Error(), "row 1 has") || !strings.HasSuffix(err.Error(), "and 200981 more") {
+		t.Errorf("the error has %d bytes: %.200v", len(err.Error()), err)
+	}
+	if _, _, ok := auth.Find(session("Good", "/", "s")); !ok {
+		t.Error("the good row was not read")
+	}
+	if _, _, ok := auth.Find(session("Many", "/", "s")); ok {
+		t.Error("a row with 1001 groups counts")
+	}
+}
+
 func TestPathlessRow(t *testing.T) {
 	t.Parallel()
 	auth, err := access.ParseAWSAuth(map[string]string{"mapRoles": goodAWSAuth})
