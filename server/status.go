@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/server/control"
 	"minato.dev/minato/service/eks"
@@ -48,7 +49,7 @@ func (s *Server) status(ctx context.Context) control.Status {
 			st.Processes = append(st.Processes, p)
 		}
 	}
-	st.Clusters = s.clusterStatus(ctx, of)
+	s.addClusters(ctx, &st, of)
 	return st
 }
 
@@ -56,7 +57,7 @@ func (s *Server) etcdStatus(ctx context.Context) control.Etcd {
 	e := control.Etcd{Endpoints: s.cfg.EtcdEndpoints, External: s.cfg.ExternalEtcd}
 	h, err := s.etcd.Health(ctx)
 	if err != nil {
-		e.Error = "it does not answer: " + err.Error()
+		e.Error = "it does not answer: " + err.Error() + "; `minato logs etcd` and `minato doctor` may say why"
 		return e
 	}
 	e.Alarms = h.Alarms
@@ -69,15 +70,28 @@ func (s *Server) etcdStatus(ctx context.Context) control.Etcd {
 	return e
 }
 
-func (s *Server) clusterStatus(ctx context.Context, processes map[string][]supervisor.Status) []control.Cluster {
+// addClusters adds every cluster with its processes. Processes whose cluster's record cannot be read stand alone.
+func (s *Server) addClusters(ctx context.Context, st *control.Status, processes map[string][]supervisor.Status) {
 	page, err := eks.Clusters(s.store).List(ctx, "", "", 0)
-	if err != nil {
-		return nil
+	if err == nil {
+		st.Clusters = s.clusterStatus(ctx, page.Items, processes)
 	}
-	out := make([]control.Cluster, len(page.Items))
+	for _, c := range page.Corrupt {
+		st.Corrupt = append(st.Corrupt, c.Error())
+	}
+	for _, item := range page.Items {
+		delete(processes, item.Value.ID)
+	}
+	for _, alone := range processes {
+		st.Processes = append(st.Processes, alone...)
+	}
+}
+
+func (s *Server) clusterStatus(ctx context.Context, clusters []store.Item[eks.Cluster], processes map[string][]supervisor.Status) []control.Cluster {
+	out := make([]control.Cluster, len(clusters))
 	var g errgroup.Group
 	g.SetLimit(8)
-	for i, item := range page.Items {
+	for i, item := range clusters {
 		g.Go(func() error {
 			out[i] = s.oneCluster(ctx, &item.Value, processes[item.Value.ID])
 			return nil

@@ -61,7 +61,7 @@ func printStatus(w io.Writer, st control.Status) error {
 		fmt.Fprintf(t, "test clock\t%s\n", st.Clock.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintf(t, "etcd\t%s\n\n", etcdLine(st.Etcd))
-	printClusters(t, st.Clusters)
+	printClusters(t, st)
 	printProcesses(t, st)
 	return t.Flush()
 }
@@ -83,17 +83,20 @@ func etcdLine(e control.Etcd) string {
 	return line
 }
 
-func printClusters(w io.Writer, clusters []control.Cluster) {
+func printClusters(w io.Writer, st control.Status) {
 	fmt.Fprintln(w, "CLUSTER\tACCOUNT\tVERSION\tSTATUS\tENDPOINT\tMEMORY\tETCD")
-	for _, c := range clusters {
+	for _, c := range st.Clusters {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d keys, %s\n", c.Name, c.Account, c.Version, c.Status, orDash(c.Endpoint), size(c.PrivateBytes), c.Keys, size(c.KeyBytes))
 	}
-	for _, c := range clusters { // below the table: a line without columns would end it
+	for _, c := range st.Clusters { // below the table: a line without columns would end it
 		for _, issue := range c.Issues {
 			fmt.Fprintf(w, "! %s: %s\n", c.Name, issue)
 		}
 	}
-	if len(clusters) == 0 {
+	for _, corrupt := range st.Corrupt {
+		fmt.Fprintf(w, "! %s; its cluster goes on unattended; `minato restore` brings back what a backup has\n", corrupt)
+	}
+	if len(st.Clusters)+len(st.Corrupt) == 0 {
 		fmt.Fprintln(w, "none yet: aws eks create-cluster makes one")
 	}
 }
@@ -101,21 +104,31 @@ func printClusters(w io.Writer, clusters []control.Cluster) {
 // printProcesses tells which cluster a process belongs to by the cluster's name, which a person knows, not by its id.
 func printProcesses(w io.Writer, st control.Status) {
 	fmt.Fprintln(w, "\nPROCESS\tCLUSTER\tSTATE\tPID\tUP\tRESTARTS\tMEMORY\tLAST EXIT")
-	rows := func(cluster string, processes []supervisor.Status) {
-		byName := func(a, b supervisor.Status) int { return strings.Compare(a.Name, b.Name) }
-		for _, p := range slices.SortedFunc(slices.Values(processes), byName) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", path.Base(p.Name), cluster, p.State, p.PID,
-				age(p.Started), p.Restarts, size(p.PrivateBytes), orDash(p.LastExit))
+	for _, p := range byName(st.Processes) {
+		cluster := "-"
+		if dir := path.Dir(p.Name); dir != "." {
+			cluster = path.Base(dir) // its id: the record that has its name cannot be read
 		}
+		printProcess(w, cluster, p)
 	}
-	rows("-", st.Processes)
 	for _, c := range st.Clusters {
 		name := c.Name
 		if len(st.Accounts) > 1 {
 			name += " of " + c.Account
 		}
-		rows(name, c.Processes)
+		for _, p := range byName(c.Processes) {
+			printProcess(w, name, p)
+		}
 	}
+}
+
+func printProcess(w io.Writer, cluster string, p supervisor.Status) {
+	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", path.Base(p.Name), cluster, p.State, p.PID,
+		age(p.Started), p.Restarts, size(p.PrivateBytes), orDash(p.LastExit))
+}
+
+func byName(processes []supervisor.Status) []supervisor.Status {
+	return slices.SortedFunc(slices.Values(processes), func(a, b supervisor.Status) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func age(t time.Time) string {

@@ -57,7 +57,14 @@ func TestPrintStatus(t *testing.T) {
 	if got := show(); !strings.Contains(got, "TROUBLE: it does not answer") {
 		t.Errorf("trouble with etcd is not shown:\n%s", got)
 	}
-	st.Clusters = nil
+	st.Clusters, st.Corrupt, st.Processes = nil, []string{"record /minato/eks/clusters/a is corrupt: EOF"}, api("0a")
+	got = show()
+	for _, line := range []string{"! record /minato/eks/clusters/a is corrupt: EOF; ", "kube-apiserver-1 0a running 7"} {
+		if !containsLine(got, line) {
+			t.Errorf("no line %q in\n%s", line, got)
+		}
+	}
+	st.Corrupt = nil
 	if got := show(); !strings.Contains(got, "none yet: aws eks create-cluster makes one") {
 		t.Errorf("without clusters there is no hint:\n%s", got)
 	}

@@ -34,8 +34,9 @@ type Status struct {
 	RSSBytes  int64               `json:"rssBytes"`
 	Etcd      Etcd                `json:"etcd"`
 	Minors    []string            `json:"kubernetesMinors"` // built
-	Processes []supervisor.Status `json:"processes"`        // Minato's own: etcd, hook, gate
+	Processes []supervisor.Status `json:"processes"`        // Minato's own: etcd, hook, gate; and those of clusters in Corrupt
 	Clusters  []Cluster           `json:"clusters"`
+	Corrupt   []string            `json:"corrupt,omitempty"` // clusters' records that cannot be read, and why
 }
 
 // Etcd is the state of the store.
