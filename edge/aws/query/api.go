@@ -15,8 +15,10 @@ package query
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"minato.dev/minato"
 	"minato.dev/minato/edge/aws"
@@ -129,6 +131,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.writeResult(w, r, op.Name, out)
 }
+
+// OperationNames are the names of the operations that the service does, sorted.
+func (a *API) OperationNames() []string { return slices.Sorted(maps.Keys(a.operations)) }
 
 func (a *API) find(action, version string) (Operation, error) {
 	if action == "" {
