@@ -95,14 +95,30 @@ func find(ctx context.Context, dir home.Dir, cluster string) (control.Cluster, e
 	if err != nil {
 		return control.Cluster{}, err
 	}
-	var names []string
-	for _, c := range st.Clusters {
-		if c.Name == cluster || c.ID == cluster {
+	return pick(st.Clusters, cluster)
+}
+
+// pick is the cluster with this id, or the one with this name. Each account may have one of the name.
+func pick(clusters []control.Cluster, wanted string) (control.Cluster, error) {
+	var named []control.Cluster
+	var names, ids []string
+	for _, c := range clusters {
+		if c.ID == wanted {
 			return c, nil
+		}
+		if c.Name == wanted {
+			named = append(named, c)
+			ids = append(ids, fmt.Sprintf("%s of account %s", c.ID, c.Account))
 		}
 		names = append(names, c.Name)
 	}
-	return control.Cluster{}, fmt.Errorf("no cluster %q; there are: %s; and Minato's own logs: %s", cluster, strings.Join(names, ", "), strings.Join(own, ", "))
+	switch len(named) {
+	case 0:
+		return control.Cluster{}, fmt.Errorf("no cluster %q; there are: %s; and Minato's own logs: %s", wanted, strings.Join(names, ", "), strings.Join(own, ", "))
+	case 1:
+		return named[0], nil
+	}
+	return control.Cluster{}, fmt.Errorf("%d clusters are named %q; give the id of one: %s", len(named), wanted, strings.Join(ids, ", "))
 }
 
 // selected are the streams to print: the one asked for, which must be switched on, or all that are on.

@@ -37,6 +37,21 @@ func TestSelected(t *testing.T) {
 	}
 }
 
+// TestPick never takes one account's cluster for another's of the same name.
+func TestPick(t *testing.T) {
+	clusters := []control.Cluster{{Name: "prod", ID: "0a", Account: "111122223333"}, {Name: "prod", ID: "0b", Account: "444455556666"}, {Name: "dev", ID: "0c"}}
+	for wanted, id := range map[string]string{"dev": "0c", "0a": "0a", "0b": "0b"} {
+		if c, err := pick(clusters, wanted); err != nil || c.ID != id {
+			t.Errorf("%q is %q, %v, want %q", wanted, c.ID, err, id)
+		}
+	}
+	for wanted, text := range map[string]string{"prod": "0b of account 444455556666", "none": "there are: prod, prod, dev"} {
+		if _, err := pick(clusters, wanted); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%q: error %v, want one with %q", wanted, err, text)
+		}
+	}
+}
+
 // TestFollow prints whole lines only, each once, also across a rotation that cuts the file.
 func TestFollow(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
