@@ -58,6 +58,8 @@ type ClusterSpec struct {
 	// BootstrapCreatorAdmin is bootstrapClusterCreatorAdminPermissions.
 	BootstrapCreatorAdmin bool `json:"bootstrapClusterCreatorAdminPermissions"`
 
+	OIDC *IdentityProvider `json:"oidc,omitempty"` // see IdentityProvider
+
 	LoggingTypes       []string `json:"loggingTypes,omitempty"` // enabled ones: api, audit, authenticator, controllerManager, scheduler
 	SupportType        string   `json:"supportType"`            // STANDARD or EXTENDED
 	DeletionProtection bool     `json:"deletionProtection"`

@@ -23,7 +23,7 @@ type change struct {
 func (s *Service) UpdateClusterConfig(ctx context.Context, c Caller, r UpdateClusterConfigRequest) (Update, error) {
 	var update Update
 	_, err := s.modify(ctx, c, "eks:UpdateClusterConfig", r.Name, func(cluster *Cluster) (ops []store.Op, err error) {
-		update, ops, err = s.beginUpdate(ctx, cluster, r)
+		update, ops, err = s.beginUpdate(ctx, cluster, r.ClientRequestToken, hashOf(r), func() (change, error) { return s.chooseChange(r) })
 		return ops, withCluster(err, r.Name)
 	})
 	if err != nil {
@@ -32,15 +32,15 @@ func (s *Service) UpdateClusterConfig(ctx context.Context, c Caller, r UpdateClu
 	return update, nil
 }
 
-func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, r UpdateClusterConfigRequest) (Update, []store.Op, error) {
-	hash := hashOf(r)
-	if before, err := s.updatedBefore(ctx, cluster, r.ClientRequestToken, hash); err != nil || before != nil {
+// beginUpdate makes the change that choose gives, unless a request of this token and hash has done so before.
+func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, token, hash string, choose func() (change, error)) (Update, []store.Op, error) {
+	if before, err := s.updatedBefore(ctx, cluster, token, hash); err != nil || before != nil {
 		if before != nil {
 			return *before, nil, errUnchanged
 		}
 		return Update{}, nil, err
 	}
-	chosen, err := s.chooseChange(r)
+	chosen, err := choose()
 	if err != nil {
 		return Update{}, nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, r UpdateClu
 	cluster.Spec.Generation++
 	update := s.newUpdate(cluster, chosen.kind, params)
 	update.Before = &before
-	update.ClientRequestToken, update.RequestHash = r.ClientRequestToken, hash
+	update.ClientRequestToken, update.RequestHash = token, hash
 	ops := []store.Op{Updates(s.Store).CreateOp(UpdatesOf(cluster)+update.ID, update)}
 	if before.AuthenticationMode == modeConfigMap && cluster.Spec.AuthenticationMode != modeConfigMap {
 		entry, err := s.creatorEntry(ctx, cluster)
