@@ -104,7 +104,7 @@ func outdated(u User, today Mapping) string {
 	atMost := len(today.Groups) + 1
 	for _, group := range u.Groups[:min(len(u.Groups), atMost+1)] {
 		if group != authenticated && !slices.Contains(today.Groups, group) {
-			return fmt.Sprintf("it is not in the group %q any more", group)
+			return fmt.Sprintf("it is not in the group %.128q any more", group)
 		}
 	}
 	if len(u.Groups) > atMost {

@@ -3,6 +3,7 @@ package kubehook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 
 	"minato.dev/minato/cluster/access"
@@ -23,7 +24,8 @@ func (s *Server) authorize(ctx context.Context, clusterID string, body []byte) (
 	s.metrics.authorizations.WithLabelValues(verdict.Decision.String()).Inc()
 	if verdict.Decision == access.Deny {
 		s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "request denied", slog.String("cluster", clusterID),
-			slog.String("username", question.User.Username), slog.String("reason", verdict.Reason))
+			// A review holds what its maker likes, and all clusters share this log.
+			slog.String("username", fmt.Sprintf("%.256s", question.User.Username)), slog.String("reason", fmt.Sprintf("%.1024s", verdict.Reason)))
 	}
 	return accessReview{APIVersion: authorizationV, Kind: accessReviewKind, Status: accessReviewStatus{
 		Allowed: verdict.Decision == access.Allow,

@@ -99,6 +99,24 @@ func TestQuestionsAndVerdicts(t *testing.T) {
 	}
 }
 
+// TestDenialsAreShortInTheLog is that one cluster cannot flood the log of all.
+func TestDenialsAreShortInTheLog(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1<<20)
+	w := startBoth(t, letIn, func(_ string, q access.Question) access.Verdict {
+		return access.Verdict{Decision: access.Deny, Reason: "because " + q.User.Username}
+	})
+	resp, body := w.do(w.apiserver(), "POST", authorizePath, accessReviewOf(t, authorizationv1.SubjectAccessReviewSpec{
+		User: long, NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/", Verb: "get"},
+	}))
+	if resp.StatusCode != 200 || !strings.Contains(body, `"denied":true`) {
+		t.Fatalf("%d %.200s", resp.StatusCode, body)
+	}
+	if log := w.log.String(); !strings.Contains(log, "because xxx") || len(log) > 4096 {
+		t.Errorf("the log has %d bytes: %.300s", len(log), log)
+	}
+}
+
 func TestBadAccessReviews(t *testing.T) {
 	t.Parallel()
 	w := startBoth(t, letIn, func(string, access.Question) access.Verdict {
