@@ -9,8 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// maxLoggedAgent bounds what a client can write into the log by its user agent.
-const maxLoggedAgent = 256
+// What a client can write into the log: by its user agent, and by an error that quotes its request. Our own errors are whole.
+const (
+	maxLoggedAgent = 256
+	maxLoggedError = 2048
+)
 
 // logRequest writes the one event of a request: never a body, a key or a token.
 func (l *Listener) logRequest(r *http.Request, call *Call, status int, took time.Duration) {
@@ -18,26 +21,28 @@ func (l *Listener) logRequest(r *http.Request, call *Call, status int, took time
 	if status >= http.StatusInternalServerError || status == broken {
 		level = slog.LevelError
 	}
-	agent := call.UserAgent
-	if len(agent) > maxLoggedAgent {
-		agent = agent[:maxLoggedAgent]
-	}
 	attrs := []slog.Attr{
 		slog.String("request", call.RequestID),
 		slog.String("principal", call.Credential.Principal.ARN.String()),
-		slog.String("service", call.Service),
+		slog.String("service", cut(call.Service, maxLoggedAgent)),
 		slog.String("action", call.Action),
-		slog.String("resource", call.Resource.String()),
+		slog.String("resource", cut(call.Resource.String(), maxLoggedError)),
 		slog.Int("status", status),
 		slog.Duration("took", took),
 		slog.String("from", call.SourceIP),
-		slog.String("agent", agent),
+		slog.String("agent", cut(call.UserAgent, maxLoggedAgent)),
 	}
 	if call.Err != nil {
-		attrs = append(attrs, slog.String("code", call.ErrorCode), slog.String("error", call.Err.Error()))
+		text := call.Err.Error()
+		if level == slog.LevelInfo {
+			text = cut(text, maxLoggedError)
+		}
+		attrs = append(attrs, slog.String("code", call.ErrorCode), slog.String("error", text))
 	}
 	l.cfg.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
+
+func cut(s string, most int) string { return s[:min(len(s), most)] }
 
 type metrics struct {
 	requests *prometheus.CounterVec

@@ -257,6 +257,27 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
+// TestStrangersCannotFloodTheLog sends what an error quotes in full, and everything else that an event tells of.
+func TestStrangersCannotFloodTheLog(t *testing.T) {
+	t.Parallel()
+	e := start(t, nil)
+	long := strings.Repeat("x", 7000)
+	for name, change := range map[string]func(*http.Request){
+		"parameter": func(r *http.Request) { r.URL.RawQuery = "%zz" + strings.Repeat(long, 7) },
+		"agent":     func(r *http.Request) { r.Header.Set("User-Agent", long) },
+		"service": func(r *http.Request) {
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/sts/", "/"+long+"/", 1))
+		},
+	} {
+		r := e.request(t, action("WhoAmI"), good("sts"))
+		change(r)
+		send(t, r)
+		if line, _ := e.event(t); len(line) > 4096 {
+			t.Errorf("%s: an event of %d bytes: %.300s", name, len(line), line)
+		}
+	}
+}
+
 func TestPresignedForSTSLastsWhateverItSays(t *testing.T) {
 	t.Parallel()
 	e := start(t, nil)
