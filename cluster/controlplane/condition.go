@@ -3,34 +3,27 @@ package controlplane
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
+	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/service/eks"
 )
 
 // report notes on the cluster how a step went. It logs, and moves the condition's time, only when the answer has changed.
 func (p *pass) report(ctx context.Context, log *slog.Logger, step string, err error, now time.Time) {
-	next := eks.Condition{Type: step, OK: err == nil, Since: now}
+	next := eks.Condition{Type: step, OK: err == nil}
 	if err != nil {
 		pr := asProblem(err)
 		next.Reason, next.Message = pr.reason, pr.message
 	}
 	conditions := &p.cluster.Status.Conditions
-	i := slices.IndexFunc(*conditions, func(c eks.Condition) bool { return c.Type == step })
-	if i >= 0 {
-		next.Since = (*conditions)[i].Since
-		if (*conditions)[i] == next {
-			return
-		}
-		next.Since = now
-		(*conditions)[i] = next
-	} else {
-		*conditions = append(*conditions, next)
+	known := len(*conditions)
+	if !reconcile.SetCondition(conditions, next, now) {
+		return
 	}
 	if err != nil {
 		log.WarnContext(ctx, "control plane step failed", "step", step, "reason", next.Reason, "error", err)
-	} else if i >= 0 {
+	} else if len(*conditions) == known {
 		log.InfoContext(ctx, "control plane step is good again", "step", step)
 	}
 }

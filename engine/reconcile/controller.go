@@ -28,8 +28,6 @@ const (
 type Result struct {
 	// RequeueAfter is when to look at the key again even if nothing changes; zero is not at all.
 	RequeueAfter time.Duration
-	// Stop ends RunSteps: the steps after this one need something that is not there yet. A Controller does not mind it.
-	Stop bool
 }
 
 // Source is records that a Controller watches.

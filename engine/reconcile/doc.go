@@ -5,6 +5,6 @@
 // may be called any number of times. A key is never worked on twice at once; what changes meanwhile brings it back once
 // more. A key that fails comes back after a time that doubles.
 //
-// Larger reconcilers are written as a list of Steps over one object, with one commit at the end, and tell about themselves
-// in Conditions.
+// Larger reconcilers are written as a list of small steps over one object, with one commit at the end, and tell about
+// themselves in Conditions.
 package reconcile

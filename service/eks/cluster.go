@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/reconcile"
 )
 
 // ClusterStatus is the status of a cluster, spelled as the EKS API spells it.
@@ -92,14 +93,8 @@ type HealthIssue struct {
 	ResourceIDs []string `json:"resourceIds,omitempty"`
 }
 
-// Condition is one finding of a reconcile step, kept with the time at which it last changed.
-type Condition struct {
-	Type    string    `json:"type"` // the step: "PKI", "APIServer", …
-	OK      bool      `json:"ok"`
-	Reason  string    `json:"reason,omitempty"`
-	Message string    `json:"message,omitempty"`
-	Since   time.Time `json:"since"`
-}
+// Condition is one finding of a reconcile step; its Type is the step: "PKI", "APIServer", …
+type Condition = reconcile.Condition
 
 // ARN is the cluster's ARN.
 func (c *Cluster) ARN() minato.ARN {
