@@ -42,7 +42,7 @@ func (p plan) apiServer() supervisor.Spec {
 		"--encryption-provider-config=" + p.Dir.generation(p.Generation, "encryption.yaml"),
 
 		"--client-ca-file=" + p.Dir.pki("ca.crt"),
-		"--authentication-config=" + p.Dir.generation(p.Generation, "authentication.yaml"),
+		"--authentication-config=" + p.Dir.generation(p.Generation, authenticationFile),
 		"--authentication-token-webhook-config-file=" + p.Dir.generation(p.Generation, "webhook.kubeconfig"),
 		"--authentication-token-webhook-version=v1",
 		"--authentication-token-webhook-cache-ttl=0s", // kube-apiserver keeps a good token for 10 s all the same
@@ -79,7 +79,7 @@ func (p plan) apiServer() supervisor.Spec {
 	if len(p.Version.FeatureGates) > 0 {
 		args = append(args, "--feature-gates="+strings.Join(p.Version.FeatureGates, ","))
 	}
-	spec := p.spec(apiServerComponent, args, memory())
+	spec := p.spec(apiServerComponent, args, append(memory(), "SSL_CERT_DIR="+p.Dir.trustedRoots()))
 	spec.Streams = []string{filepath.Join(p.LogDir, "audit.log")}
 	return spec
 }

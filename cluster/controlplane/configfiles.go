@@ -19,10 +19,11 @@ type doc = map[string]any
 // anonymousPaths are the only paths that answer without a credential, as on EKS from 1.32 on.
 var anonymousPaths = []string{"/livez", "/readyz", "/healthz"}
 
-// configFiles are the files that the programs of a generation read once, when they start.
+// configFiles are the files that the programs of a generation read once, when they start; but kube-apiserver also reads the
+// identity providers in authenticationFile again when they change.
 func (p plan) configFiles() []file {
 	return []file{
-		render("authentication.yaml", p.authentication()),
+		render(authenticationFile, p.authentication()),
 		render("authorization.yaml", p.authorization()),
 		render("encryption.yaml", p.encryption()),
 		render("audit.yaml", auditPolicy()),
@@ -38,11 +39,15 @@ func (p plan) authentication() doc {
 	for _, path := range anonymousPaths {
 		paths = append(paths, doc{"path": path})
 	}
-	return doc{
+	config := doc{
 		"apiVersion": "apiserver.config.k8s.io/" + p.Version.AuthenticationConfig,
 		"kind":       "AuthenticationConfiguration",
 		"anonymous":  doc{"enabled": true, "conditions": paths},
 	}
+	if p.OIDC != nil {
+		config["jwt"] = []doc{jwtAuthenticator(p.OIDC)}
+	}
+	return config
 }
 
 // authorization lists the authorizers in the order in which they are asked, as on EKS.

@@ -12,6 +12,7 @@ import (
 
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/kube"
+	"minato.dev/minato/service/eks"
 )
 
 // Settings are the server's own, the same for every cluster. All but Advertise stand in arguments or in files that are read
@@ -36,9 +37,11 @@ type plan struct {
 	ServiceCIDR string
 	Issuer      string
 	Keys        []EncryptionKey
-	Settings    Settings
-	Dir         runDir
-	LogDir      string
+	// OIDC is the identity provider beside IAM, nil for none. kube-apiserver takes it up while it runs.
+	OIDC     *eks.IdentityProvider
+	Settings Settings
+	Dir      runDir
+	LogDir   string
 }
 
 // apiServerAddress is what kube-apiserver advertises, and where pods find it behind the kubernetes Service: 192.0.2.1 of
@@ -76,9 +79,9 @@ func (p plan) serviceIP() (net.IP, error) {
 }
 
 // fingerprint is over everything that only a new generation can change: programs, arguments, environments and the files read
-// once. What belongs to a generation itself, its number and ports, is left out.
+// once. What belongs to a generation itself, its number and ports, is left out, and so is the identity provider.
 func (p plan) fingerprint() string {
-	p.Generation, p.Ports = 0, Ports{}
+	p.Generation, p.Ports, p.OIDC = 0, Ports{}, nil
 	content := struct {
 		Patch string
 		Specs []supervisor.Spec

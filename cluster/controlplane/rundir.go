@@ -37,7 +37,7 @@ func generationFolder(n int) string { return "gen-" + strconv.Itoa(n) }
 // ensure makes the folders of the cluster and of one generation, for a uid to read; zero is our own. The folder above is there.
 func (d runDir) ensure(uid uint32, generation int) error {
 	for _, dir := range []string{
-		string(d), d.pki(""), d.generation(generation, ""), d.generation(generation, flexVolumes),
+		string(d), d.pki(""), d.pki(trustFolder), d.generation(generation, ""), d.generation(generation, flexVolumes),
 	} {
 		if err := ensureFolder(dir, uid); err != nil {
 			return fmt.Errorf("making run folder: %w", err)

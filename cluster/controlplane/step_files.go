@@ -42,6 +42,7 @@ func (s filesStep) do(ctx context.Context, p *pass) error {
 		{"sa.pub", publicKeys(plane.SigningKeys)},
 		{"etcd-ca.crt", s.etcdCA},
 		{"hook-ca.crt", s.hookCA},
+		{filepath.Join(trustFolder, "minato.crt"), s.hookCA},
 	} {
 		if err := pl.Dir.write(pl.Dir.pki(f.Name), f.Content, plane.UID); err != nil {
 			return err

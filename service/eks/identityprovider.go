@@ -117,7 +117,7 @@ type providerName struct {
 }
 
 // DisassociateIdentityProvider begins to take the identity provider config off a cluster. Its users are locked out when the
-// update is done.
+// update is done, but for tokens that kube-apiserver has accepted within the last 10 s.
 func (s *Service) DisassociateIdentityProvider(ctx context.Context, c Caller, clusterName, kind, name, token string) (Update, error) {
 	disassociate := change{"DisassociateIdentityProviderConfig", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		p := *spec.OIDC
