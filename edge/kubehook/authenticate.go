@@ -31,6 +31,9 @@ func (s *Server) authenticate(ctx context.Context, clusterID string, body []byte
 	switch {
 	case err == nil:
 		s.metrics.authentications.WithLabelValues("accepted", "").Inc()
+		// The authenticator log of EKS has the same line: who came in, and as whom.
+		s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "access granted", slog.String("cluster", clusterID), slog.Any("arn", user.Extra["arn"]),
+			slog.String("username", user.Username), slog.String("uid", user.UID), slog.Any("groups", user.Groups))
 		answer.Status.Authenticated = true
 		answer.Status.User = &userInfo{Username: user.Username, UID: user.UID, Groups: user.Groups, Extra: user.Extra}
 	case ok && rejected.Kind == minato.Unauthenticated:

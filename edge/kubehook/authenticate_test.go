@@ -43,6 +43,16 @@ func TestAcceptedTokenInBothVersions(t *testing.T) {
 		t.Errorf("%s %s (-want +got):\n%s", v1.APIVersion, v1.Kind, diff)
 	}
 
+	log := w.log.String()
+	for _, part := range []string{"access granted", "cluster=" + cluster, "arn=[a]", "username=alice", "uid=1", "groups=[team]"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("log lacks %s: %s", part, log)
+		}
+	}
+	if strings.Contains(log, "k8s-aws-v1.x") {
+		t.Errorf("the token is in the log: %s", log)
+	}
+
 	var beta authv1beta1.TokenReview
 	beta.APIVersion, beta.Kind, beta.Spec.Token = "authentication.k8s.io/v1beta1", "TokenReview", "k8s-aws-v1.x"
 	w.ask(&beta)
@@ -140,7 +150,7 @@ func TestDecisionIsBounded(t *testing.T) {
 // FuzzAuthenticate looks for a body that panics, or that is answered without a decision.
 func FuzzAuthenticate(f *testing.F) {
 	asked := 0
-	s := New(Config{Authenticate: func(ctx context.Context, _, _ string) (access.User, error) {
+	s := New(Config{Log: slog.New(slog.DiscardHandler), Authenticate: func(ctx context.Context, _, _ string) (access.User, error) {
 		asked++
 		return letIn(ctx, "", "")
 	}})
