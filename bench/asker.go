@@ -9,18 +9,20 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/internal/pki"
 )
 
-// askClients is how many questions are under way at once.
+// askClients is how many questions are under way at once in a flood.
 const askClients = 32
 
 // question is a review to send to a webhook, and what a right answer holds.
@@ -103,65 +105,54 @@ func (a *asker) ask(ctx context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// paced asks at a fixed rate. A question that comes late because others were slow counts from when it was due.
+const (
+	// inFlight is how many questions a paced run puts at once: fewer than the streams of one connection, so that a moment's
+	// standstill does not become a storm of handshakes.
+	inFlight = 128
+	// timerSlack is how late time.Sleep wakes up, which is not the webhook's fault.
+	timerSlack = time.Millisecond
+)
+
+// paced asks at a fixed rate. A question that comes late because answers did counts from when it was due.
 func (a *asker) paced(ctx context.Context, rate int, d time.Duration) ([]time.Duration, error) {
-	n := int64(float64(rate) * d.Seconds())
+	latencies := make([]time.Duration, int(float64(rate)*d.Seconds()))
 	gap := time.Second / time.Duration(rate)
 	started := time.Now()
-	var i atomic.Int64
-	return a.many(func() (time.Duration, bool, error) {
-		k := i.Add(1) - 1
-		if k >= n {
-			return 0, false, nil
-		}
-		due := started.Add(time.Duration(k) * gap)
+	var group errgroup.Group
+	group.SetLimit(inFlight)
+	for i := range latencies {
+		due := started.Add(time.Duration(i) * gap)
 		time.Sleep(time.Until(due))
-		_, err := a.ask(ctx)
-		return time.Since(due), true, err
-	})
+		begun := due.Add(min(time.Since(due), timerSlack))
+		group.Go(func() error {
+			_, err := a.ask(ctx)
+			latencies[i] = time.Since(begun)
+			return err
+		})
+	}
+	return latencies, group.Wait()
 }
 
 // flood asks without a pause, and returns how long that took too.
 func (a *asker) flood(ctx context.Context, d time.Duration) ([]time.Duration, time.Duration, error) {
+	perClient := make([][]time.Duration, askClients)
 	started := time.Now()
-	latencies, err := a.many(func() (time.Duration, bool, error) {
-		begun := time.Now()
-		if begun.Sub(started) > d {
-			return 0, false, nil
-		}
-		_, err := a.ask(ctx)
-		return time.Since(begun), true, err
-	})
-	return latencies, time.Since(started), err
-}
-
-// many lets all clients ask until one says that there is no more, or one fails.
-func (a *asker) many(one func() (latency time.Duration, more bool, err error)) ([]time.Duration, error) {
-	var mu sync.Mutex
-	var all []time.Duration
-	var failed error
-	var wg sync.WaitGroup
-	for range askClients {
-		wg.Go(func() {
-			var own []time.Duration
-			var err error
-			for {
-				latency, more, e := one()
-				if err = e; err != nil || !more {
-					break
+	var group errgroup.Group
+	for i := range perClient {
+		group.Go(func() error {
+			for begun := started; begun.Sub(started) < d; {
+				if _, err := a.ask(ctx); err != nil {
+					return err
 				}
-				own = append(own, latency)
+				now := time.Now()
+				perClient[i] = append(perClient[i], now.Sub(begun))
+				begun = now
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, own...)
-			if failed == nil {
-				failed = err
-			}
+			return nil
 		})
 	}
-	wg.Wait()
-	return all, failed
+	err := group.Wait()
+	return slices.Concat(perClient...), time.Since(started), err
 }
 
 // cpuSeconds is the processor time that processes have used (utime and stime of proc(5), in ticks of 10 ms).

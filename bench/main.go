@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -89,7 +90,8 @@ func run(ctx context.Context, o options) error {
 		if !slices.Contains(strings.Split(o.suites, ","), s.name) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "bench: %s\n", s.name)
+		load, _ := os.ReadFile("/proc/loadavg") // figures of a machine with other work are worth little
+		fmt.Fprintf(os.Stderr, "bench: %s (load average %s)\n", s.name, bytes.TrimSpace(load))
 		r, err := s.run(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
