@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 )
@@ -90,15 +89,11 @@ func (l loader) policy(name string, path []string) (*Policy, error) {
 		}
 		rows = append(rows, included.rules.rows...)
 	}
-	for _, t := range f.tables {
-		for _, row := range t.rows {
-			rule, err := t.rule(row)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			rows = append(rows, rule)
-		}
+	own, err := f.rules()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	rows = append(rows, own...)
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("%s%s has no rules", name, suffix)
 	}
@@ -168,14 +163,33 @@ func (l loader) read(name string, headings ...[]string) (file, error) {
 	if err != nil {
 		return file{}, err
 	}
+	return parse(name, content, headings...)
+}
+
+// parse reads the content of a file whose tables may have some headings. Errors begin with its name and the line.
+func parse(name string, content []byte, headings ...[]string) (file, error) {
 	var f file
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for n := 1; lines.Scan(); n++ {
 		if err := f.line(strings.TrimSpace(lines.Text()), headings); err != nil {
-			return file{}, fmt.Errorf("%s:%d: %w", path.Base(name), n, err)
+			return file{}, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 	}
 	return f, lines.Err()
+}
+
+// rules are those of the file's own tables.
+func (f *file) rules() (rows []Rule, err error) {
+	for _, t := range f.tables {
+		for _, row := range t.rows {
+			rule, err := t.rule(row)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, rule)
+		}
+	}
+	return rows, nil
 }
 
 // line reads one line: nothing, a comment, "source: …", "include: …", a heading, or a row of the last heading.
