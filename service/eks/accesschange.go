@@ -28,21 +28,22 @@ func (s *Service) awaitApplied(ctx context.Context, what string, rev store.Revis
 	return err
 }
 
-// modifyEntry reads an access entry for an action, lets change work on it and writes it, from the start again whenever
-// somebody else wrote in between. It answers once the change holds.
-func (s *Service) modifyEntry(ctx context.Context, c Caller, action, clusterName, principal string, change func(*AccessEntry) error, more ...conditions) (Cluster, AccessEntry, error) {
+// modifyEntry reads an access entry for an action, lets change work on it and give ops that go along, and writes all of it,
+// from the start again whenever somebody else wrote in between. It answers once the change holds.
+func (s *Service) modifyEntry(ctx context.Context, c Caller, action, clusterName, principal string, change func(*AccessEntry) ([]store.Op, error), more ...conditions) (Cluster, AccessEntry, error) {
 	for {
 		cluster, entry, err := s.accessEntry(ctx, c, action, clusterName, principal, more...)
 		if err == nil {
 			err = checkEntriesWritable(&cluster.Value)
 		}
+		var ops []store.Op
 		if err == nil {
-			err = change(&entry.Value)
+			ops, err = change(&entry.Value)
 		}
 		if err != nil {
 			return Cluster{}, AccessEntry{}, withCluster(err, clusterName)
 		}
-		rev, err := s.Store.Commit(ctx, s.unchanged(cluster), AccessEntries(s.Store).UpdateOp(entry))
+		rev, err := s.Store.Commit(ctx, append(ops, s.unchanged(cluster), AccessEntries(s.Store).UpdateOp(entry))...)
 		switch {
 		case err == nil:
 			return cluster.Value, entry.Value, s.awaitApplied(ctx, "The access entry is changed", rev)
@@ -71,13 +72,13 @@ func (s *Service) UpdateAccessEntry(ctx context.Context, c Caller, r UpdateAcces
 	if len(r.Groups) > 0 {
 		asked["eks:kubernetesgroups"] = r.Groups
 	}
-	return s.modifyEntry(ctx, c, "eks:UpdateAccessEntry", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) error {
+	return s.modifyEntry(ctx, c, "eks:UpdateAccessEntry", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) ([]store.Op, error) {
 		if e.Type != standardEntry && (r.Username != nil || r.Groups != nil) {
-			return minato.Errorf(minato.Invalid, "The username and kubernetesGroups of an access entry of the type %s are given by its type: they cannot be changed", e.Type)
+			return nil, minato.Errorf(minato.Invalid, "The username and kubernetesGroups of an access entry of the type %s are given by its type: they cannot be changed", e.Type)
 		}
 		if r.Groups != nil {
 			if err := checkGroups(r.Groups); err != nil {
-				return err
+				return nil, err
 			}
 			e.Groups = r.Groups
 		}
@@ -86,11 +87,11 @@ func (s *Service) UpdateAccessEntry(ctx context.Context, c Caller, r UpdateAcces
 			if e.Username == "" {
 				e.Username = standardUsername(e.PrincipalARN)
 			} else if err := checkUsername(e.Username); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		e.ModifiedAt = s.Now().UTC().Truncate(time.Millisecond)
-		return nil
+		return nil, nil
 	}, asked)
 }
 

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
 )
 
-// AccessPolicy is an access policy that there is.
+// AccessPolicy is an access policy that there is: one of AWS, or a CustomPolicy.
 type AccessPolicy struct {
 	Name string
 	ARN  minato.ARN
@@ -19,31 +20,46 @@ type AccessPolicy struct {
 
 const policyPrefix = "cluster-access-policy/"
 
-func policyARN(name string) minato.ARN { return minato.NewARN("eks", "", "aws", policyPrefix+name) }
+// ofAWS is the account in the ARNs of AWS's own access policies.
+const ofAWS = "aws"
+
+func policyARN(name string) minato.ARN { return minato.NewARN("eks", "", ofAWS, policyPrefix+name) }
 
 // parsePolicyARN reads the ARN of an access policy, whether there is such a policy or not.
 func parsePolicyARN(policy string) (minato.ARN, error) {
 	arn, err := minato.ParseARN(policy)
-	if err != nil || arn != policyARN(arn.ResourceID()) || arn.ResourceID() == "" {
+	known := arn.Account == ofAWS || minato.ValidAccountID(arn.Account)
+	if err != nil || !known || arn != CustomPolicyARN(arn.Account, arn.ResourceID()) || arn.ResourceID() == "" {
 		return minato.ARN{}, minato.Errorf(minato.Invalid, "The policyArn parameter format is not valid. Want one such as %s, not %q", policyARN("AmazonEKSViewPolicy"), shorten(policy))
 	}
 	return arn, nil
 }
 
-// associablePolicy is the policy of an ARN, if it can be associated with an access entry.
-func (s *Service) associablePolicy(policy string) (minato.ARN, error) {
-	arn, err := parsePolicyARN(policy)
-	if err != nil {
-		return arn, err
+// associablePolicy is the policy of an ARN, if it can be associated with an access entry of an account's cluster. What has to
+// be written along with the association is in ops.
+func (s *Service) associablePolicy(ctx context.Context, account, policy string) (arn minato.ARN, ops []store.Op, err error) {
+	if arn, err = parsePolicyARN(policy); err != nil {
+		return arn, nil, err
+	}
+	unknown := minato.Errorf(minato.NotFound, "The specified policyArn could not be found. You can view the available access policies with 'list-access-policies'.")
+	if arn.Account != ofAWS {
+		if arn.Account != account {
+			return arn, nil, unknown
+		}
+		item, err := s.customPolicy(ctx, account, arn.ResourceID())
+		if minato.Is(err, minato.NotFound) {
+			return arn, nil, unknown
+		}
+		return arn, []store.Op{CustomPolicies(s.Store).UpdateOp(item)}, err // see DeleteCustomPolicy
 	}
 	i := slices.IndexFunc(s.AccessPolicies, func(p AccessPolicy) bool { return p.ARN == arn })
 	if i < 0 {
-		return arn, minato.Errorf(minato.NotFound, "The specified policyArn could not be found. You can view the available access policies with 'list-access-policies'.")
+		return arn, nil, unknown
 	}
 	if why := s.AccessPolicies[i].Unassociable; why != "" {
-		return arn, minato.Errorf(minato.Invalid, "The access policy %s cannot be associated with an access entry: %s", arn.ResourceID(), why)
+		return arn, nil, minato.Errorf(minato.Invalid, "The access policy %s cannot be associated with an access entry: %s", arn.ResourceID(), why)
 	}
-	return arn, nil
+	return arn, nil, nil
 }
 
 // AssociateAccessPolicyRequest asks for an access policy to hold for the principal of an access entry.
@@ -62,44 +78,44 @@ func (s *Service) AssociateAccessPolicy(ctx context.Context, c Caller, r Associa
 		asked["eks:namespaces"] = r.Namespaces
 	}
 	var associated AssociatedPolicy
-	_, entry, err := s.modifyEntry(ctx, c, "eks:AssociateAccessPolicy", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) error {
-		arn, err := s.associablePolicy(r.PolicyARN)
+	_, entry, err := s.modifyEntry(ctx, c, "eks:AssociateAccessPolicy", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) ([]store.Op, error) {
+		arn, ops, err := s.associablePolicy(ctx, c.Scope.Account, r.PolicyARN)
 		if err == nil {
 			err = checkAccessScope(r.ScopeType, r.Namespaces)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !hasPolicies(e.Type) {
-			return minato.Errorf(minato.WrongState, "Access policies cannot be associated with an access entry of the type %s: its rights are given by its type", e.Type)
+			return nil, minato.Errorf(minato.WrongState, "Access policies cannot be associated with an access entry of the type %s: its rights are given by its type", e.Type)
 		}
 		now := s.Now().UTC().Truncate(time.Millisecond)
 		associated = AssociatedPolicy{PolicyARN: arn, ScopeType: r.ScopeType, Namespaces: r.Namespaces, AssociatedAt: now, ModifiedAt: now}
 		if there := e.policy(r.PolicyARN); there != nil {
 			associated.AssociatedAt = there.AssociatedAt
 			*there = associated
-			return nil
+			return ops, nil
 		}
 		if len(e.Policies) >= maxEntryPolicies {
-			return minato.Errorf(minato.WrongState, "The access entry has %d access policies already, at most %d are allowed", len(e.Policies), maxEntryPolicies)
+			return nil, minato.Errorf(minato.WrongState, "The access entry has %d access policies already, at most %d are allowed", len(e.Policies), maxEntryPolicies)
 		}
 		e.Policies = append(e.Policies, associated)
-		return nil
+		return ops, nil
 	}, asked)
 	return entry, associated, err
 }
 
 // DisassociateAccessPolicy takes an access policy off an access entry.
 func (s *Service) DisassociateAccessPolicy(ctx context.Context, c Caller, clusterName, principal, policy string) error {
-	_, _, err := s.modifyEntry(ctx, c, "eks:DisassociateAccessPolicy", clusterName, principal, func(e *AccessEntry) error {
+	_, _, err := s.modifyEntry(ctx, c, "eks:DisassociateAccessPolicy", clusterName, principal, func(e *AccessEntry) ([]store.Op, error) {
 		if _, err := parsePolicyARN(policy); err != nil {
-			return err
+			return nil, err
 		}
 		if e.policy(policy) == nil {
-			return minato.Errorf(minato.NotFound, "The specified policyArn is not associated with the access entry.")
+			return nil, minato.Errorf(minato.NotFound, "The specified policyArn is not associated with the access entry.")
 		}
 		e.Policies = slices.DeleteFunc(e.Policies, func(p AssociatedPolicy) bool { return p.PolicyARN.String() == policy })
-		return nil
+		return nil, nil
 	}, conditions{"eks:policyarn": {policy}})
 	return err
 }
@@ -121,7 +137,7 @@ func (s *Service) ListAssociatedAccessPolicies(ctx context.Context, c Caller, cl
 	return AssociatedPolicyList{Entry: entry.Value, Policies: policies, NextToken: next}, withCluster(err, clusterName)
 }
 
-// AccessPolicyList is one page of the access policies that there are, by name.
+// AccessPolicyList is one page of the access policies that there are: those of AWS by name, then those of the account.
 type AccessPolicyList struct {
 	Policies  []AccessPolicy
 	NextToken string
@@ -132,8 +148,24 @@ func (s *Service) ListAccessPolicies(ctx context.Context, c Caller, page PageReq
 	if err := s.authorize(ctx, c, "eks:ListAccessPolicies", minato.ARN{}); err != nil {
 		return AccessPolicyList{}, err
 	}
-	policies, next, err := pageOf(s.AccessPolicies, "accessPolicies", page, func(p AccessPolicy) string { return p.Name })
+	own, err := s.CustomPolicies(ctx, c.Scope.Account)
+	if err != nil {
+		return AccessPolicyList{}, err
+	}
+	all := slices.Clone(s.AccessPolicies)
+	for _, p := range own {
+		all = append(all, AccessPolicy{Name: p.Name, ARN: p.ARN()})
+	}
+	policies, next, err := pageOf(all, "accessPolicies", page, AccessPolicy.place)
 	return AccessPolicyList{Policies: policies, NextToken: next}, err
+}
+
+// place is what policies are listed by: a tilde comes after every letter.
+func (p AccessPolicy) place() string {
+	if p.ARN.Account == ofAWS {
+		return p.Name
+	}
+	return "~" + p.Name
 }
 
 // pageOf is the page of a list in memory behind the item that the token names, which may have gone since: then it is where

@@ -24,8 +24,10 @@ type Service struct {
 	CheckRole func(ctx context.Context, role minato.ARN, servicePrincipal string, resource minato.ARN) error
 	// PrincipalID is the unique id of the IAM user or role with an ARN, of any account; an Error of kind NotFound if there is none.
 	PrincipalID func(ctx context.Context, principal minato.ARN) (string, error)
-	// AccessPolicies are all access policies that there are.
+	// AccessPolicies are all access policies of AWS.
 	AccessPolicies []AccessPolicy
+	// CheckPolicyRules is what is wrong with the rules of a CustomPolicy, an Error of kind Invalid.
+	CheckPolicyRules func(arn minato.ARN, rules string) error
 	// Applied waits until access to clusters is decided by the records of a revision or a later one.
 	Applied func(ctx context.Context, rev store.Revision) error
 	Network Network
