@@ -58,6 +58,7 @@ func (s *Server) eksService() *eks.Service {
 		CheckRole:        s.iam.CheckServiceRole,
 		PrincipalID:      s.iam.PrincipalID,
 		AccessPolicies:   accessPolicies(),
+		CheckPolicyRules: checkPolicyRules,
 		Applied:          s.hookApplied,
 		Network:          s.network(),
 		AllowUnsupported: s.o.AllowUnsupported,

@@ -71,7 +71,9 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("AWS APIs over TLS", func(ctx context.Context) error { return aws.Serve(ctx, overTLS, handler, s.log) })
 	s.goRun("sessions", s.sts.CollectExpired)
 	s.goRun("control socket", func(ctx context.Context) error {
-		return control.Server{Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess}.Serve(ctx, s.dir)
+		return control.Server{
+			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, Policies: s.customPolicies(),
+		}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil
 }

@@ -83,6 +83,9 @@ func (s *Server) readCase(ctx context.Context, c *access.Case) error {
 	switch {
 	case err == nil:
 		c.Entry = &entry.Value
+		if c.Policy, err = s.policiesOf(ctx, c.Entry); err != nil {
+			return err
+		}
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}

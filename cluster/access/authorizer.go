@@ -43,6 +43,8 @@ type AuthorizerConfig struct {
 	Entries *Entries
 	// Mappers are those of the Authenticator.
 	Mappers Mappers
+	// Policy finds access policies; nil finds those of AWS.
+	Policy LookupPolicy
 }
 
 // Authorizer decides what access policies allow.
@@ -53,7 +55,12 @@ type AuthorizerConfig struct {
 type Authorizer struct{ cfg AuthorizerConfig }
 
 // NewAuthorizer makes an Authorizer.
-func NewAuthorizer(c AuthorizerConfig) *Authorizer { return &Authorizer{c} }
+func NewAuthorizer(c AuthorizerConfig) *Authorizer {
+	if c.Policy == nil {
+		c.Policy = policies.Lookup
+	}
+	return &Authorizer{c}
+}
 
 // Authorize answers a question about a cluster.
 //
@@ -84,9 +91,14 @@ func (a *Authorizer) Authorize(clusterID string, q Question) Verdict {
 	if entry == nil {
 		return Verdict{}
 	}
-	for _, g := range entry.grants {
-		if g.covers(q.Namespace) && g.policy.Allows(q.Request) {
-			return Verdict{Allow, g.reason(entry.record, q.Namespace)}
+	for i := range entry.Policies {
+		g := grant{association: &entry.Policies[i]}
+		if !g.covers(q.Namespace) {
+			continue
+		}
+		var known bool // a newer Minato may have associated a policy that this one does not know
+		if g.policy, known = a.cfg.Policy(g.association.PolicyARN); known && g.policy.Allows(q.Request) {
+			return Verdict{Allow, g.reason(entry, q.Namespace)}
 		}
 	}
 	return Verdict{}
@@ -117,7 +129,7 @@ func outdated(u User, today Mapping) string {
 // whole cluster; for those that hold in namespaces it is that of RBAC, by analogy.
 func (g grant) reason(record *eks.AccessEntry, namespace string) string {
 	kind, name := "ClusterRoleBinding", record.PrincipalARN.String()+"+"+g.policy.ARN.String()
-	if g.namespaced {
+	if g.namespaced() {
 		kind, name = "RoleBinding", name+"/"+namespace
 	}
 	return fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q", kind, name, g.policy.ARN, record.PrincipalID)

@@ -14,7 +14,7 @@ import (
 // only, and a role that was deleted and made again has the same ARN.
 type Entries struct {
 	mu          sync.RWMutex
-	byPrincipal map[entryKey]*entry
+	byPrincipal map[entryKey]*eks.AccessEntry
 	keys        map[string]entryKey // by the record's key in the view
 }
 
@@ -25,22 +25,15 @@ type entryKey struct {
 	arn         minato.ARN // without a role's path
 }
 
-// entry is an access entry, made ready for decisions. It is never changed.
-type entry struct {
-	record *eks.AccessEntry
-	grants []grant
-}
-
-// grant is an associated access policy.
+// grant is an associated access policy, with the rules that it has now.
 type grant struct {
-	policy     policies.Policy
-	namespaced bool
-	namespaces []string // names or patterns
+	policy      policies.Policy
+	association *eks.AssociatedPolicy
 }
 
 // NewEntries follows a view from now on.
 func NewEntries(view *store.View[eks.AccessEntry]) *Entries {
-	e := &Entries{byPrincipal: map[entryKey]*entry{}, keys: map[string]entryKey{}}
+	e := &Entries{byPrincipal: map[entryKey]*eks.AccessEntry{}, keys: map[string]entryKey{}}
 	view.Subscribe(func(id string) {
 		item, ok := view.Get(id)
 		e.mu.Lock()
@@ -50,31 +43,19 @@ func NewEntries(view *store.View[eks.AccessEntry]) *Entries {
 		if ok {
 			record := &item.Value
 			key := entryKey{record.ClusterID, record.PrincipalID, withoutPath(record.PrincipalARN)}
-			e.byPrincipal[key] = newEntry(record)
+			e.byPrincipal[key] = record
 			e.keys[id] = key
 		}
 	})
 	return e
 }
 
-// newEntry leaves out policies whose rules are not known: a newer Minato may have associated them.
-func newEntry(record *eks.AccessEntry) *entry {
-	e := &entry{record: record}
-	for _, a := range record.Policies {
-		policy, ok := policies.Lookup(a.PolicyARN)
-		if !ok {
-			continue
-		}
-		e.grants = append(e.grants, grant{policy: policy, namespaced: a.ScopeType != clusterScope, namespaces: a.Namespaces})
-	}
-	return e
-}
-
 // clusterScope is the scope type of a policy that holds everywhere. Any other holds in the namespaces it names.
 const clusterScope = "cluster"
 
-// find is the entry of a principal on a cluster, nil if it has none or the cluster's mode has no entries.
-func (e *Entries) find(cluster *eks.Cluster, p minato.Principal) *entry {
+// find is the entry of a principal on a cluster, which must not be changed; nil if it has none or the cluster's mode has no
+// entries.
+func (e *Entries) find(cluster *eks.Cluster, p minato.Principal) *eks.AccessEntry {
 	if cluster.Spec.AuthenticationMode == modeConfigMap {
 		return nil
 	}
@@ -83,12 +64,14 @@ func (e *Entries) find(cluster *eks.Cluster, p minato.Principal) *entry {
 	return e.byPrincipal[entryKey{cluster.ID, p.UniqueID(), p.CanonicalARN()}]
 }
 
+func (g grant) namespaced() bool { return g.association.ScopeType != clusterScope }
+
 // covers is whether the grant holds in a namespace; empty is that of a request for the whole cluster.
 func (g grant) covers(namespace string) bool {
-	if !g.namespaced {
+	if !g.namespaced() {
 		return true
 	}
-	return namespace != "" && slices.ContainsFunc(g.namespaces, func(pattern string) bool { return matches(pattern, namespace) })
+	return namespace != "" && slices.ContainsFunc(g.association.Namespaces, func(pattern string) bool { return matches(pattern, namespace) })
 }
 
 // matches is whether a name fits a pattern in which * stands for any characters, or none.

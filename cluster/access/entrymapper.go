@@ -21,11 +21,11 @@ func (e *Entries) Mapper(name PrivateDNSName) Mapper {
 		if found == nil {
 			return Mapping{}, false
 		}
-		username, refused := fill(found.record.Username, p, name)
+		username, refused := fill(found.Username, p, name)
 		if refused != "" {
 			return Mapping{Refused: refused}, true
 		}
-		return Mapping{Username: username, Groups: found.record.Groups}, true
+		return Mapping{Username: username, Groups: found.Groups}, true
 	}
 }
 

@@ -49,6 +49,8 @@ type Case struct {
 	Principal minato.Principal
 	// Entry is the access entry for the principal's ARN, nil if there is none.
 	Entry *eks.AccessEntry
+	// Policy finds the policies of the entry; nil finds those of AWS.
+	Policy LookupPolicy
 	// AWSAuth is what the aws-auth ConfigMap says, nil if there is none; Malformed what is wrong with it.
 	AWSAuth   *AWSAuth
 	Malformed error
@@ -198,13 +200,22 @@ func (c Case) notInAWSAuth() string {
 
 // policies tells of every access policy whether it allows the request, and why not.
 func (c Case) policies(e *Explanation) {
-	for _, g := range newEntry(c.Entry).grants {
-		why := g.refusal(c)
-		if why == nil {
-			e.add(g.policy.Name, Yes, g.scope()+", and allows it")
+	lookup := c.Policy
+	if lookup == nil {
+		lookup = policies.Lookup
+	}
+	for i := range c.Entry.Policies {
+		g := grant{association: &c.Entry.Policies[i]}
+		name, known := g.association.PolicyARN.ResourceID(), false
+		if g.policy, known = lookup(g.association.PolicyARN); !known {
+			e.add(name, No, "its rules are not known to this version of Minato, so it allows nothing")
 			continue
 		}
-		e.add(g.policy.Name, No, why.Error())
+		if why := g.refusal(c); why != nil {
+			e.add(name, No, why.Error())
+			continue
+		}
+		e.add(name, Yes, g.scope()+", and allows it")
 	}
 	if len(c.Entry.Policies) == 0 {
 		e.add("access policies", No, "none is associated with the access entry")
@@ -212,10 +223,10 @@ func (c Case) policies(e *Explanation) {
 }
 
 func (g grant) scope() string {
-	if !g.namespaced {
+	if !g.namespaced() {
 		return "it holds in the whole cluster"
 	}
-	return "it holds in the namespaces " + strings.Join(g.namespaces, ", ")
+	return "it holds in the namespaces " + strings.Join(g.association.Namespaces, ", ")
 }
 
 // refusal is why a policy does not allow a request, nil if it does.

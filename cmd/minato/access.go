@@ -15,11 +15,11 @@ import (
 func accessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "access",
-		Short: "find out who may do what on a cluster",
+		Short: "find out who may do what on a cluster, and write access policies",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(explainCommand())
+	cmd.AddCommand(explainCommand(), policyCommand())
 	return cmd
 }
 

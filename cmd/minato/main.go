@@ -76,17 +76,25 @@ Start it with "minato up", then in another terminal:
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
 		backupCommand(), restoreCommand(), accessCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(),
 	} {
-		if check := sub.Args; check != nil {
-			sub.Args = func(cmd *cobra.Command, args []string) error {
-				if err := check(cmd, args); err != nil {
-					return usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
-				}
-				return nil
-			}
-		}
+		markUsage(sub)
 		cmd.AddCommand(sub)
 	}
 	return cmd
+}
+
+// markUsage makes errors of a command's arguments, and of its subcommands', errors of usage.
+func markUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
 }
 
 // homeFlag adds --home and returns what resolves it.

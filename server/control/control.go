@@ -72,6 +72,8 @@ type Server struct {
 	Shutdown func() // asks the server to stop everything; returns at once
 	// ExplainAccess says why a principal may do something on a cluster, or not. An error is for whoever asked.
 	ExplainAccess func(ctx context.Context, q AccessQuestion) (*access.Explanation, error)
+	// Policies keeps the access policies that customers make.
+	Policies Policies
 }
 
 // Serve listens on the home's control socket until ctx ends.
@@ -101,6 +103,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 		s.Shutdown()
 	})
 	mux.HandleFunc("POST /access/explain", s.explain)
+	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -41,6 +41,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	clk.SetOffset(cfg.ClockOffset)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))
+	policyView := store.NewView(eks.CustomPolicies(s))
 	clusters, entries := access.NewClusters(clusterView), access.NewEntries(entryView)
 	hosts, err := access.OwnHosts(cfg.Listen, cfg.TLSPort, cfg.AdvertiseAddress)
 	if err != nil {
@@ -56,15 +57,16 @@ func Hook(ctx context.Context, dir home.Dir) error {
 		Cluster: clusters.ByID, Credentials: keyring.Credentials, Hosts: hosts, Mappers: mappers,
 	}).Authenticate
 	server.Authorize = access.NewAuthorizer(access.AuthorizerConfig{
-		Cluster: clusters.ByID, Entries: entries, Mappers: mappers,
+		Cluster: clusters.ByID, Entries: entries, Mappers: mappers, Policy: access.NewCustomPolicies(policyView, log).Lookup,
 	}).Authorize
 	server.Ready = func() error {
-		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"), keyring.Ready())
+		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
+			read(policyView.Ready(), "access policies"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
-		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
+		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
-	return group(ctx, clusterView.Run, entryView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
 }
 
 // read is nil once a view is ready, else says what is missing.
