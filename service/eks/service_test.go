@@ -55,10 +55,11 @@ func newWorld(t *testing.T) *world {
 			{Name: "AmazonEKSClusterAdminPolicy", ARN: policyARN("AmazonEKSClusterAdminPolicy")},
 			{Name: "AmazonEKSViewPolicy", ARN: policyARN("AmazonEKSViewPolicy")},
 		},
-		Applied:     w.applied,
-		Network:     w.network(),
-		BuiltMinors: func() []string { return w.built },
-		Log:         slog.New(slog.DiscardHandler),
+		CheckPolicyRules: checkTestRules,
+		Applied:          w.applied,
+		Network:          w.network(),
+		BuiltMinors:      func() []string { return w.built },
+		Log:              slog.New(slog.DiscardHandler),
 	}
 	return w
 }
