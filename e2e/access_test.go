@@ -187,14 +187,25 @@ func TestIdentityProvider(t *testing.T) {
 	}
 	admin.RefusedAWS(t, []string{"the cluster's own"}, "eks", "associate-identity-provider-config", "--cluster-name", from.name,
 		"--oidc", "identityProviderConfigName=own,clientId=x,issuerUrl="+issuer)
-	admin.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", to.name,
-		"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix=sibling:,issuerUrl="+issuer)
-	admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	associate := func(prefix string) {
+		admin.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", to.name,
+			"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+issuer)
+		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	}
+	disassociate := func() {
+		admin.AWS(t, "eks", "disassociate-identity-provider-config", "--cluster-name", to.name, "--identity-provider-config", "type=oidc,name=sibling")
+		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	}
+	associate("sibling:")
 	if r := login(); r.Stdout != "sibling:system:serviceaccount:default:default" {
 		t.Errorf("the other cluster's ServiceAccount comes in as: %s", r)
 	}
-	admin.AWS(t, "eks", "disassociate-identity-provider-config", "--cluster-name", to.name, "--identity-provider-config", "type=oidc,name=sibling")
-	admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	disassociate()
+	associate("-") // none, so that the username begins with system:
+	if r := login(); r.ExitCode == 0 {
+		t.Errorf("the other cluster's ServiceAccount comes in as one of this cluster's: %s", r)
+	}
+	disassociate()
 	if r := login(); r.ExitCode == 0 { // with a token of its own, which kube-apiserver has not seen before
 		t.Errorf("it is still let in after the config was disassociated: %s", r)
 	}
