@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -56,7 +57,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
 	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize", "suites to run")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -56,7 +56,11 @@ func startServer(ctx context.Context, o options) (*server, error) {
 		s.stop()
 		return nil, err
 	}
-	return s, s.prepare(ctx)
+	if err := s.prepare(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *server) waitReady(ctx context.Context) error {

@@ -24,10 +24,8 @@ func (s *Server) waitClusters(ctx context.Context) (string, error) {
 	all, waiting, cannot := comingUp(page.Items, func(minor string) bool { _, ok := s.o.Kube.Path(minor); return ok })
 	deadline := time.Now().Add(upTimeout)
 	for len(waiting) > 0 && time.Now().Before(deadline) {
-		for _, p := range s.sup.List() {
-			if id, ok := controlplane.ClusterOf(p.Name); ok && p.State == supervisor.Running && strings.Contains(p.Name, "/kube-apiserver-") {
-				delete(waiting, id)
-			}
+		for _, id := range whole(s.sup.List()) {
+			delete(waiting, id)
 		}
 		s.step.Update(fmt.Sprintf("%d of %d", all-len(waiting)-len(cannot), all))
 		select {
@@ -60,4 +58,25 @@ func comingUp(clusters []store.Item[eks.Cluster], built func(minor string) bool)
 		all++
 	}
 	return all, waiting, cannot
+}
+
+// whole are the ids of the clusters of which every component runs.
+func whole(processes []supervisor.Status) (ids []string) {
+	running := map[string]map[string]bool{} // id to components
+	for _, p := range processes {
+		id, ok := controlplane.ClusterOf(p.Name)
+		if !ok || p.State != supervisor.Running {
+			continue
+		}
+		if running[id] == nil {
+			running[id] = map[string]bool{}
+		}
+		running[id][controlplane.ComponentOf(p.Name)] = true
+	}
+	for id, components := range running {
+		if len(components) == controlplane.Components {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

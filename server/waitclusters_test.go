@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/service/eks"
 )
 
@@ -26,5 +27,26 @@ func TestComingUp(t *testing.T) {
 	}
 	if want := []string{"old cannot come up: run `make kube VERSION=1.31`"}; !slices.Equal(cannot, want) {
 		t.Errorf("%q cannot come up, want %q", cannot, want)
+	}
+}
+
+func TestWhole(t *testing.T) {
+	status := func(name string, state supervisor.State) supervisor.Status {
+		return supervisor.Status{Name: name, State: state}
+	}
+	got := whole([]supervisor.Status{
+		status("etcd", supervisor.Running),
+		status("clusters/aa/kube-apiserver-1", supervisor.Running),
+		status("clusters/aa/kube-apiserver-2", supervisor.Running),
+		status("clusters/aa/kube-scheduler-2", supervisor.Running),
+		status("clusters/bb/kube-apiserver-1", supervisor.Running),
+		status("clusters/bb/kube-controller-manager-1", supervisor.Running),
+		status("clusters/bb/kube-scheduler-1", supervisor.Running),
+		status("clusters/cc/kube-apiserver-1", supervisor.Running),
+		status("clusters/cc/kube-controller-manager-1", supervisor.Starting),
+		status("clusters/cc/kube-scheduler-1", supervisor.Running),
+	})
+	if len(got) != 1 || got[0] != "bb" {
+		t.Errorf("got %v, want bb alone: aa lacks a component, one of cc is not ready", got)
 	}
 }

@@ -180,7 +180,7 @@ func (h *harbour) gateState(ctx context.Context, id string) (gate.RouteState, er
 }
 
 func (h *harbour) ensure(_ context.Context, spec supervisor.Spec) error {
-	if err := h.at("ensure " + componentOf(spec.Name)); err != nil {
+	if err := h.at("ensure " + ComponentOf(spec.Name)); err != nil {
 		return err
 	}
 	h.mu.Lock()
@@ -195,7 +195,7 @@ func (h *harbour) ensure(_ context.Context, spec supervisor.Spec) error {
 		runs = p.runs + 1
 	}
 	h.started = append(h.started, spec.Name)
-	if componentOf(spec.Name) == h.crashing {
+	if ComponentOf(spec.Name) == h.crashing {
 		h.processes[spec.Name] = &fakeProcess{spec, func() {}, supervisor.Backoff, runs}
 		return errors.New("it has ended by itself")
 	}

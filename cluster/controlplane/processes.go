@@ -49,8 +49,11 @@ func ClusterOf(name string) (clusterID string, ok bool) {
 	return clusterID, ok && found
 }
 
-// componentOf is the component that a process name stands for.
-func componentOf(name string) string {
+// Components is how many processes a generation has: kube-apiserver, kube-controller-manager and kube-scheduler.
+const Components = 3
+
+// ComponentOf is the component that a process name stands for.
+func ComponentOf(name string) string {
 	base := path.Base(name)
 	return base[:max(0, strings.LastIndexByte(base, '-'))]
 }
@@ -81,7 +84,7 @@ func (ps Processes) crashLoop(name string) error {
 	if !ok || st.State != supervisor.Backoff || st.Restarts < crashLoopRestarts {
 		return nil
 	}
-	component := componentOf(name)
+	component := ComponentOf(name)
 	return problemf("CrashLoop", issueInternal, "%s has ended %d times (%s) and is started again and again; its log says why: %s.log in the cluster's log folder",
 		component, st.Restarts, st.LastExit, component)
 }

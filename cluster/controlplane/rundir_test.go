@@ -39,8 +39,8 @@ func TestRunFolderCannotBeChanged(t *testing.T) {
 		paths++
 		return nil
 	}))
-	if paths != 8 {
-		t.Errorf("%d files and folders, want 8", paths)
+	if paths != 9 {
+		t.Errorf("%d files and folders, want 9", paths)
 	}
 }
 

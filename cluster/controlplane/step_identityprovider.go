@@ -29,6 +29,11 @@ func jwtAuthenticator(p *eks.IdentityProvider) doc {
 	jwt := doc{
 		"issuer":        doc{"url": p.IssuerURL, "audiences": []string{p.ClientID}},
 		"claimMappings": mappings,
+		// Whatever the prefixes: nobody from outside is a component, a node or an administrator of the cluster.
+		"userValidationRules": []doc{
+			{"expression": "!user.username.startsWith('system:')", "message": "the username must not begin with system:"},
+			{"expression": "user.groups.all(group, !group.startsWith('system:'))", "message": "no group may begin with system:"},
+		},
 	}
 	var rules []doc
 	for _, claim := range slices.Sorted(maps.Keys(p.RequiredClaims)) {

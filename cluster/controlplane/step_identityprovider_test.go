@@ -30,7 +30,12 @@ func TestJWTAuthenticator(t *testing.T) {
 		}, `{"issuer":{"url":"https://i.example","audiences":["kube"]},"claimMappings":{"username":{"claim":"name","prefix":""},"groups":{"claim":"roles","prefix":"oidc:"}},
 			"claimValidationRules":[{"claim":"a","requiredValue":"1"},{"claim":"b","requiredValue":"2"}]}`},
 	} {
-		b, err := json.Marshal(jwtAuthenticator(&tt.provider))
+		jwt := jwtAuthenticator(&tt.provider)
+		if rules, _ := json.Marshal(jwt["userValidationRules"]); strings.Count(string(rules), "startsWith('system:')") != 2 {
+			t.Errorf("%s: names that begin with system: are let in: %s", tt.name, rules)
+		}
+		delete(jwt, "userValidationRules")
+		b, err := json.Marshal(jwt)
 		if err != nil {
 			t.Fatal(err)
 		}

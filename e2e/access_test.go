@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"minato.dev/minato/internal/testenv"
+)
+
+// accessTranscript is what a user of EKS types to give a role access, to the letter.
+const accessTranscript = `
+eval "$(minato env)"
+ACCOUNT=$(aws sts get-caller-identity --query Account --output text)
+aws eks update-kubeconfig --name entries --alias admin
+kubectl create namespace dev-1 && kubectl create namespace prod
+aws eks create-access-entry --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops --kubernetes-groups sre
+aws eks associate-access-policy --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops \
+    --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=namespace,namespaces='dev-*'
+export KUBECONFIG=$PWD/ops
+aws eks update-kubeconfig --name entries --role-arn arn:aws:iam::$ACCOUNT:role/entries-ops --alias ops
+kubectl --context ops -n dev-1 get pods 2>&1
+kubectl --context ops -n prod get pods 2>&1 || true
+kubectl --context ops auth can-i delete pods -n dev-1 || true
+kubectl --context ops --as system:admin -n dev-1 get pods 2>&1 || true
+minato access explain --cluster entries --principal arn:aws:iam::$ACCOUNT:role/entries-ops --verb list --resource po -n prod
+aws eks update-access-entry --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops --username 'team:{{SessionName}}'
+kubectl --context ops auth whoami -o jsonpath='{.status.userInfo.username}{"\n"}'
+aws eks disassociate-access-policy --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops \
+    --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy
+kubectl --context ops -n dev-1 get pods 2>&1 || true
+aws eks delete-access-entry --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops
+kubectl --context ops -n dev-1 get pods 2>&1 || true
+`
+
+// userRole makes a role that its account's users may assume, and returns its ARN.
+func userRole(t *testing.T, c *testenv.Client, name string) string {
+	t.Helper()
+	account := c.AWS(t, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"sts:AssumeRole"}]}`
+	return c.AWS(t, "iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust, "--query", "Role.Arn", "--output", "text")
+}
+
+// roleConfig is a kubeconfig that comes to a cluster as a role.
+func (k *cluster) roleConfig(t *testing.T, role string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	k.client.AWS(t, "eks", "update-kubeconfig", "--name", k.name, "--role-arn", role, "--kubeconfig", path)
+	return path
+}
+
+func TestAccessTranscript(t *testing.T) {
+	t.Parallel()
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
+	k := createCluster(t, admin, "entries", "--access-config", "authenticationMode=API")
+	userRole(t, admin, "entries-ops")
+	out := e.Anonymous(t).Shell(t, accessTranscript)
+	rest := out
+	for _, want := range []string{
+		"namespace/dev-1 created", `"accessEntryArn": "arn:aws:eks:us-east-1:`, `"type": "namespace"`,
+		"No resources found in dev-1 namespace.",
+		`cannot list resource "pods" in API group "" in the namespace "prod"`,
+		"no\n",
+		"cannot impersonate resource",
+		"? no.", "its rules allow it, but it holds in the namespaces dev-*, not in prod",
+		`"username": "team:{{SessionName}}"`, "team:EKSGetTokenAuth\n",
+		`User "team:EKSGetTokenAuth" cannot list resource "pods"`,
+		"You must be logged in to the server",
+	} {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Fatalf("the output lacks %q, or not in this order:\n%s", want, out)
+		}
+		rest = after
+	}
+	k.delete(t)
+}
+
+func TestAuthenticationModes(t *testing.T) {
+	t.Parallel()
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
+	k := createCluster(t, admin, "modes")
+	ops := userRole(t, admin, "modes-ops")
+	me := admin.AWS(t, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+	config := k.roleConfig(t, ops)
+	entries := func() string {
+		return admin.AWS(t, "eks", "list-access-entries", "--cluster-name", k.name, "--query", "accessEntries", "--output", "text")
+	}
+	whoami := func() string {
+		r := admin.TryKubectl(t, config, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+		if r.ExitCode != 0 {
+			return "nobody"
+		}
+		return r.Stdout
+	}
+
+	admin.RefusedAWS(t, []string{"InvalidRequestException", "must be set to one of [API, API_AND_CONFIG_MAP]"}, "eks", "list-access-entries", "--cluster-name", k.name)
+	admin.RefusedAWS(t, []string{"Unsupported authentication mode update from CONFIG_MAP to API"},
+		"eks", "update-cluster-config", "--name", k.name, "--access-config", "authenticationMode=API")
+	if got := whoami(); got != "nobody" {
+		t.Fatalf("the role is %s before anybody has let it in", got)
+	}
+	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: 'map:{{SessionName}}', groups: [viewers]}", ops))
+	testenv.Eventually(t, 5*time.Second, func() error { return differ(whoami(), "map:EKSGetTokenAuth") })
+
+	k.mustUpdate(t, "--access-config", "authenticationMode=API_AND_CONFIG_MAP")
+	if got := entries(); got != me {
+		t.Errorf("after the switch there are the entries %q, want the creator's: %s", got, me)
+	}
+	if got := whoami(); got != "map:EKSGetTokenAuth" {
+		t.Errorf("in both modes the role is %s, want what aws-auth says", got)
+	}
+	admin.AWS(t, "eks", "create-access-entry", "--cluster-name", k.name, "--principal-arn", ops, "--username", "entry:{{SessionName}}")
+	if got := whoami(); got != "entry:EKSGetTokenAuth" {
+		t.Errorf("with an entry and a row the role is %s, want what the entry says", got)
+	}
+	admin.AWS(t, "eks", "delete-access-entry", "--cluster-name", k.name, "--principal-arn", ops)
+	if got := whoami(); got != "map:EKSGetTokenAuth" {
+		t.Errorf("without the entry the role is %s, want what aws-auth says", got)
+	}
+
+	k.mustUpdate(t, "--access-config", "authenticationMode=API")
+	if got := whoami(); got != "nobody" {
+		t.Errorf("in mode API the role is still %s by aws-auth", got)
+	}
+	admin.RefusedAWS(t, []string{"Unsupported authentication mode update from API to API_AND_CONFIG_MAP"},
+		"eks", "update-cluster-config", "--name", k.name, "--access-config", "authenticationMode=API_AND_CONFIG_MAP")
+	k.kubectl(t, "get", "namespaces") // the creator, by its entry
+	admin.AWS(t, "eks", "delete-access-entry", "--cluster-name", k.name, "--principal-arn", me)
+	if r := admin.TryKubectl(t, k.config, "get", "namespaces"); r.ExitCode == 0 {
+		t.Errorf("the creator is still let in after its entry was deleted: %s", r)
+	}
+	k.delete(t)
+}
+
+func TestMalformedAWSAuth(t *testing.T) {
+	t.Parallel()
+	admin := testenv.Shared(t).Admin(t)
+	k := createCluster(t, admin, "malformed")
+	ops := userRole(t, admin, "malformed-ops")
+	config := k.roleConfig(t, ops)
+	in := func() error {
+		if r := admin.TryKubectl(t, config, "get", "namespaces"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	}
+	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: ops, groups: [system:masters]}", ops))
+	testenv.Eventually(t, 5*time.Second, in)
+	k.awsAuth(t, "- rolearn: [")
+	testenv.Eventually(t, 5*time.Second, func() error {
+		events := k.kubectl(t, "-n", "kube-system", "get", "events", "--field-selector", "reason=MalformedAWSAuth", "-o", "jsonpath={.items[*].message}")
+		if !strings.Contains(events, "mapRoles is not a list") {
+			return fmt.Errorf("the events say %q", events)
+		}
+		return nil
+	})
+	if err := in(); err != nil {
+		t.Errorf("a malformed aws-auth locks out whom the good one let in: %v", err)
+	}
+	testenv.Eventually(t, 100*time.Second, func() error {
+		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues[].code", "--output", "text"), "ConfigurationConflict")
+	})
+	k.delete(t)
+}
+
+// TestIdentityProvider lets the ServiceAccounts of one cluster into another, whose OIDC issuer we have over TLS.
+func TestIdentityProvider(t *testing.T) {
+	t.Parallel()
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
+	from, to := createCluster(t, admin, "issuer"), createCluster(t, admin, "relying")
+	issuer := admin.AWS(t, "eks", "describe-cluster", "--name", from.name, "--query", "cluster.identity.oidc.issuer", "--output", "text")
+	endpoint, ca := endpointOf(t, to)
+	login := func() testenv.Result {
+		token := from.kubectl(t, "create", "token", "default", "--audience", "relying")
+		return e.Anonymous(t).TryKubectl(t, "/dev/null", "--server", endpoint, "--certificate-authority", ca, "--token", token,
+			"auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+	}
+	if r := login(); r.ExitCode == 0 {
+		t.Fatalf("another cluster's ServiceAccount is let in: %s", r)
+	}
+	admin.RefusedAWS(t, []string{"the cluster's own"}, "eks", "associate-identity-provider-config", "--cluster-name", from.name,
+		"--oidc", "identityProviderConfigName=own,clientId=x,issuerUrl="+issuer)
+	associate := func(prefix string) {
+		admin.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", to.name,
+			"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+issuer)
+		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	}
+	disassociate := func() {
+		admin.AWS(t, "eks", "disassociate-identity-provider-config", "--cluster-name", to.name, "--identity-provider-config", "type=oidc,name=sibling")
+		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
+	}
+	associate("sibling:")
+	if r := login(); r.Stdout != "sibling:system:serviceaccount:default:default" {
+		t.Errorf("the other cluster's ServiceAccount comes in as: %s", r)
+	}
+	disassociate()
+	associate("-") // none, so that the username begins with system:
+	if r := login(); r.ExitCode == 0 {
+		t.Errorf("the other cluster's ServiceAccount comes in as one of this cluster's: %s", r)
+	}
+	disassociate()
+	if r := login(); r.ExitCode == 0 { // with a token of its own, which kube-apiserver has not seen before
+		t.Errorf("it is still let in after the config was disassociated: %s", r)
+	}
+	from.delete(t)
+	to.delete(t)
+}
+
+// awsAuth writes the ConfigMap with these rows in mapRoles.
+func (k *cluster) awsAuth(t *testing.T, mapRoles string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "aws-auth.yaml")
+	manifest := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: aws-auth, namespace: kube-system}\ndata:\n  mapRoles: |\n    " + mapRoles + "\n"
+	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.kubectl(t, "apply", "-f", file)
+}
+
+// mustUpdate changes the cluster's config and waits until that is done.
+func (k *cluster) mustUpdate(t *testing.T, flags ...string) {
+	t.Helper()
+	if got := k.update(t, flags...); got != "Successful" {
+		t.Fatalf("update %v: %s", flags, got)
+	}
+}
+
+func differ(got, want string) error {
+	if got != want {
+		return fmt.Errorf("got %q, want %q", got, want)
+	}
+	return nil
+}
