@@ -18,7 +18,7 @@ func policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "access policies of your own (an extension: EKS has none)",
-		Long: `Access policies of your own: an extension of Minato, which EKS does not have. Without one, nothing differs from EKS.
+		Long: `Access policies of your own: an extension of Minato, which EKS does not have. Clusters without one behave as on EKS.
 
 A policy belongs to an account and can be associated with the access entries of that account's clusters, with the AWS CLI, as
 those of AWS can. Its ARN is arn:aws:eks::ACCOUNT:cluster-access-policy/NAME. Whoever may open this home may write policies,
