@@ -67,6 +67,8 @@ func (s *Server) createCluster(ctx context.Context, scope minato.Scope) error {
 		Version: s.o.Version,
 		RoleARN: minato.NewARN("iam", "", scope.Account, "role/"+clusterRole).String(),
 		VPC:     vpc,
+		// As in the console: access entries work, and aws-auth does.
+		AuthenticationMode: "API_AND_CONFIG_MAP",
 	})
 	return err
 }
