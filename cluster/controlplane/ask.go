@@ -10,25 +10,19 @@ import (
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/cluster/kubeapi"
 )
 
 // What follows asks a running cluster, on behalf of Minato's operator; it changes nothing.
 
 // ask lets do talk to a cluster's kube-apiserver as Minato. An error is of kind Unavailable when the cluster does not answer.
 func (c *Controller) ask(ctx context.Context, clusterID string, do func(*api) error) error {
-	item, err := c.planes.Get(ctx, clusterID)
-	if err != nil {
-		return minato.Errorf(minato.Unavailable, "the cluster has no control plane yet: %w", err)
-	}
-	keys, err := unsealKeys(c.deps.Sealer, item.Value)
+	client, err := c.Client(ctx, clusterID)
 	if err != nil {
 		return err
 	}
-	api, err := newAPI(&pass{keys: keys}, loopback(item.Value.Active.Ports.APIServer))
-	if err != nil {
-		return err
-	}
-	defer api.close()
+	api := &api{client}
+	defer api.Close()
 	if err := do(api); err != nil && minato.KindOf(err) == minato.Internal {
 		return minato.Errorf(minato.Unavailable, "asking the cluster's kube-apiserver: %w", err)
 	} else if err != nil {
@@ -63,7 +57,7 @@ func (c *Controller) Resource(ctx context.Context, clusterID, word string) (Reso
 	var found *Resource
 	err := c.ask(ctx, clusterID, func(a *api) error {
 		for _, path := range []string{"/api", "/apis"} {
-			b, err := a.doAs(ctx, http.MethodGet, path, discovery, nil)
+			b, err := a.Send(ctx, kubeapi.Request{Method: http.MethodGet, Path: path, Accept: discovery})
 			if err != nil {
 				return err
 			}
@@ -127,7 +121,7 @@ func (c *Controller) Review(ctx context.Context, clusterID string, q access.Ques
 		}
 	}
 	err = c.ask(ctx, clusterID, func(a *api) error {
-		b, err := a.do(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+		b, err := a.Do(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews",
 			doc{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec})
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"minato.dev/minato/cluster/kubeapi"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/pki"
 	"minato.dev/minato/service/eks"
@@ -67,7 +68,7 @@ func anonymousClient(t *testing.T, c eks.Cluster) *http.Client {
 	authority, err := pki.ParseCert(ca)
 	must(t, err)
 	pool := (&pki.Authority{Cert: authority}).Pool()
-	client := tlsClient(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})
+	client := kubeapi.HTTPClient(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
@@ -90,11 +91,11 @@ func (w *world) testUnknownToken(t *testing.T, c eks.Cluster) {
 
 func (w *world) testSecrets(t *testing.T, admin *api, clusterID string) {
 	const plain = "the cat is in the harbour"
-	_, err := admin.do(t.Context(), http.MethodPost, "/api/v1/namespaces/default/secrets", doc{
+	_, err := admin.Do(t.Context(), http.MethodPost, "/api/v1/namespaces/default/secrets", doc{
 		"apiVersion": "v1", "kind": "Secret", "metadata": doc{"name": "cat"}, "stringData": doc{"where": plain},
 	})
 	must(t, err)
-	got, err := admin.do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/secrets/cat", nil)
+	got, err := admin.Do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/secrets/cat", nil)
 	must(t, err)
 	if !bytes.Contains(got, []byte(base64.StdEncoding.EncodeToString([]byte(plain)))) {
 		t.Errorf("the Secret comes back as %s", got)
@@ -107,7 +108,7 @@ func (w *world) testSecrets(t *testing.T, admin *api, clusterID string) {
 }
 
 func testServiceEndpoints(t *testing.T, admin *api, c eks.Cluster) {
-	slice, err := admin.do(t.Context(), http.MethodGet, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", nil)
+	slice, err := admin.Do(t.Context(), http.MethodGet, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", nil)
 	must(t, err)
 	var list struct {
 		Items []struct {
@@ -120,14 +121,14 @@ func testServiceEndpoints(t *testing.T, admin *api, c eks.Cluster) {
 		!strings.HasSuffix(c.Status.Endpoint, fmt.Sprintf(":%d", list.Items[0].Ports[0].Port)) {
 		t.Errorf("endpoint slices of namespace default: %+v, want one with 192.0.2.1 and the port of %s", list.Items, c.Status.Endpoint)
 	}
-	if service, err := admin.do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/services/kubernetes", nil); err != nil || !bytes.Contains(service, []byte("10.100.0.1")) {
+	if service, err := admin.Do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/services/kubernetes", nil); err != nil || !bytes.Contains(service, []byte("10.100.0.1")) {
 		t.Errorf("the kubernetes Service: %s, %v", service, err)
 	}
 }
 
 // testTokens checks a ServiceAccount token against the key that discovery would publish.
 func (w *world) testTokens(t *testing.T, admin *api, c eks.Cluster) {
-	answer, err := admin.do(t.Context(), http.MethodPost, "/api/v1/namespaces/default/serviceaccounts/default/token", doc{
+	answer, err := admin.Do(t.Context(), http.MethodPost, "/api/v1/namespaces/default/serviceaccounts/default/token", doc{
 		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": doc{},
 	})
 	must(t, err)
@@ -268,7 +269,7 @@ func (w *world) testNextGeneration(t *testing.T, id string) {
 			t.Errorf("%s still runs", name)
 		}
 	}
-	if _, err := w.client(t, id).do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/secrets/cat", nil); err != nil {
+	if _, err := w.client(t, id).Do(t.Context(), http.MethodGet, "/api/v1/namespaces/default/secrets/cat", nil); err != nil {
 		t.Errorf("the Secret after the change: %v", err)
 	}
 }
@@ -322,7 +323,7 @@ func TestCreateKilled(t *testing.T) {
 	if kills := <-done; kills == 0 {
 		t.Error("nothing was killed: the test shows nothing")
 	}
-	must(t, func() error { _, err := w.client(t, id).do(t.Context(), http.MethodGet, "/readyz", nil); return err }())
+	must(t, func() error { _, err := w.client(t, id).Do(t.Context(), http.MethodGet, "/readyz", nil); return err }())
 }
 
 // until waits for what happens by itself.

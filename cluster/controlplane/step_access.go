@@ -3,11 +3,11 @@ package controlplane
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
 	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/cluster/kubeapi"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/service/eks"
@@ -65,7 +65,7 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	defer api.close()
+	defer api.Close()
 	data, _, err := api.awsAuth(ctx)
 	if err != nil {
 		return err
@@ -82,8 +82,8 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 
 // awsAuth reads the ConfigMap, if there is one.
 func (a *api) awsAuth(ctx context.Context) (data map[string]string, found bool, err error) {
-	b, err := a.do(ctx, http.MethodGet, awsAuthPath, nil)
-	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
+	b, err := a.Do(ctx, http.MethodGet, awsAuthPath, nil)
+	if kubeapi.NotFound(err) {
 		return nil, false, nil
 	}
 	if err != nil {

@@ -24,7 +24,7 @@ func (s apiServerStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	defer api.close()
+	defer api.Close()
 	if spec.Ready, err = answers(p, p.plan.Ports.APIServer, "/readyz"); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 
+	"minato.dev/minato/cluster/kubeapi"
 	"minato.dev/minato/internal/pki"
 )
 
@@ -38,7 +39,7 @@ func (s authenticatorStep) do(ctx context.Context, p *pass) error {
 	if !roots.AppendCertsFromPEM(s.hookCA) {
 		return fmt.Errorf("the webhooks' CA is not a certificate")
 	}
-	client := tlsClient(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{cert}})
+	client := kubeapi.HTTPClient(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{cert}})
 	defer client.CloseIdleConnections()
 	if err := poll(ctx, "the authentication webhook", func(ctx context.Context) error { return s.ask(ctx, client, p.cluster.ID) }); err != nil {
 		return err
@@ -65,7 +66,7 @@ func (s authenticatorStep) ask(ctx context.Context, client *http.Client, cluster
 		return err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return err
 	}

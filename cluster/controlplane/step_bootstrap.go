@@ -3,12 +3,13 @@ package controlplane
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 
 	"golang.org/x/sync/errgroup"
+
+	"minato.dev/minato/cluster/kubeapi"
 )
 
 // bootstrapStep waits for what a user's first command needs, the ServiceAccount "default" that kube-controller-manager makes,
@@ -21,7 +22,7 @@ func (s bootstrapStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	defer api.close()
+	defer api.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return poll(ctx, "the endpoints of the kubernetes Service", func(ctx context.Context) error {
@@ -41,7 +42,7 @@ func (s bootstrapStep) do(ctx context.Context, p *pass) error {
 			if !p.neverActive() {
 				return nil // it was there; whether it still is, is the user's affair
 			}
-			_, err := api.do(ctx, http.MethodGet, "/api/v1/namespaces/default/serviceaccounts/default", nil)
+			_, err := api.Do(ctx, http.MethodGet, "/api/v1/namespaces/default/serviceaccounts/default", nil)
 			return err
 		})
 	})
@@ -79,9 +80,9 @@ func (a *api) serviceEndpoints(ctx context.Context, port int) error {
 // apply creates an object, or replaces one of its name that says something else.
 func (a *api) apply(ctx context.Context, path string, object doc) error {
 	named := path + "/" + object["metadata"].(doc)["name"].(string)
-	b, err := a.do(ctx, http.MethodGet, named, nil)
-	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
-		_, err = a.do(ctx, http.MethodPost, path, object)
+	b, err := a.Do(ctx, http.MethodGet, named, nil)
+	if kubeapi.NotFound(err) {
+		_, err = a.Do(ctx, http.MethodPost, path, object)
 		return err
 	}
 	if err != nil {
@@ -93,7 +94,7 @@ func (a *api) apply(ctx context.Context, path string, object doc) error {
 	}
 	for field, want := range object {
 		if field != "metadata" && !reflect.DeepEqual(there[field], want) {
-			_, err := a.do(ctx, http.MethodPut, named, object)
+			_, err := a.Do(ctx, http.MethodPut, named, object)
 			return err
 		}
 	}

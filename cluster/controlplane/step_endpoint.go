@@ -44,7 +44,7 @@ func (s endpointStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	defer api.close()
+	defer api.Close()
 	return poll(ctx, "the endpoint to answer", api.ready)
 }
 

@@ -75,9 +75,9 @@ func (s identityProviderStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	defer api.close()
+	defer api.Close()
 	return poll(ctx, "kube-apiserver to take up the identity provider", func(ctx context.Context) error {
-		metrics, err := api.do(ctx, http.MethodGet, "/metrics", nil)
+		metrics, err := api.Do(ctx, http.MethodGet, "/metrics", nil)
 		if err != nil {
 			return err
 		}

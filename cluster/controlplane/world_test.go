@@ -263,7 +263,7 @@ func (w *world) client(t *testing.T, id string) *api {
 	must(t, err)
 	api, err := newAPI(p, loopback(item.Value.Port))
 	must(t, err)
-	t.Cleanup(api.close)
+	t.Cleanup(api.Close)
 	return api
 }
 

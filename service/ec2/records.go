@@ -60,10 +60,18 @@ func (g SecurityGroup) ARN() minato.ARN {
 	return minato.NewARN("ec2", string(g.Scope.Region), g.Scope.Account, "security-group/"+g.ID)
 }
 
-// Rule allows all traffic with the members of some security groups and with some networks.
+// Rule allows traffic with the members of some security groups and with some networks.
 type Rule struct {
-	Groups []string       `json:"groups,omitempty"`
-	CIDRs  []netip.Prefix `json:"cidrs,omitempty"`
+	ID string `json:"id,omitempty"` // "sgr-0…"
+	// Protocol is tcp, udp, icmp or a number; empty stands for AllProtocols.
+	Protocol string `json:"protocol,omitempty"`
+	// FromPort and ToPort bound the ports of tcp and udp; for icmp they are type and code, -1 for all.
+	FromPort    int            `json:"fromPort,omitempty"`
+	ToPort      int            `json:"toPort,omitempty"`
+	Groups      []string       `json:"groups,omitempty"`
+	CIDRs       []netip.Prefix `json:"cidrs,omitempty"`
+	Description string         `json:"description,omitempty"`
+	Tags        minato.Tags    `json:"tags,omitempty"`
 }
 
 // AllProtocols is how EC2 writes the protocol of a rule for all traffic.
