@@ -52,9 +52,12 @@ func FailUpdates(ctx context.Context, s store.Store, c *Cluster, reasons ...Upda
 	return ops, nil
 }
 
-// RemoveUpdates removes all updates of a cluster that is being deleted. It comes before the removal of the cluster's own
-// record and may be repeated.
+// RemoveUpdates removes all updates of a cluster that is being deleted, and of its parts. It comes before the removal of the
+// cluster's own record and may be repeated.
 func RemoveUpdates(ctx context.Context, s store.Store, c *Cluster) error {
+	if err := removeAll(ctx, s, c, PartUpdatesPrefix+store.ID(c.ID)+"/"); err != nil {
+		return err
+	}
 	return removeAll(ctx, s, c, UpdatesPrefix+UpdatesOf(c))
 }
 

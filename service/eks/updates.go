@@ -12,29 +12,6 @@ import (
 	"minato.dev/minato/engine/store"
 )
 
-// UpdateTarget names what an update belongs to: the cluster itself, or one of its parts. Only the cluster has updates so far.
-type UpdateTarget struct {
-	Nodegroup  string
-	Addon      string
-	Capability string
-}
-
-// check answers that the part does not exist, in EKS's words.
-func (t UpdateTarget) check(clusterName string) error {
-	var err *minato.Error
-	switch {
-	case t.Nodegroup != "":
-		err = minato.Errorf(minato.NotFound, "No node group found for name: %s.", shorten(t.Nodegroup)).With("nodegroupName", t.Nodegroup)
-	case t.Addon != "":
-		err = minato.Errorf(minato.NotFound, "No addon: %s found in cluster: %s", shorten(t.Addon), clusterName).With("addonName", t.Addon)
-	case t.Capability != "":
-		err = minato.Errorf(minato.NotFound, "No capability found for name: %s.", shorten(t.Capability))
-	default:
-		return nil
-	}
-	return err.With("clusterName", clusterName)
-}
-
 // newUpdate makes the record of an update that begins, for the spec's current generation.
 func (s *Service) newUpdate(c *Cluster, kind string, params []UpdateParam) Update {
 	now := s.Now().UTC().Truncate(time.Millisecond)
@@ -83,16 +60,17 @@ func (s *Service) updatedBefore(ctx context.Context, c *Cluster, token, hash str
 	return nil, nil
 }
 
-// DescribeUpdate reads one update of a cluster.
+// DescribeUpdate reads one update of a cluster or of one of its parts.
 func (s *Service) DescribeUpdate(ctx context.Context, c Caller, name, id string, target UpdateTarget) (Update, error) {
 	cluster, err := s.cluster(ctx, c, "eks:DescribeUpdate", name)
 	if err != nil {
 		return Update{}, err
 	}
-	if err := target.check(name); err != nil {
+	updates, prefix, err := s.updatesOf(ctx, &cluster.Value, target)
+	if err != nil {
 		return Update{}, err
 	}
-	item, err := Updates(s.Store).Get(ctx, UpdatesOf(&cluster.Value)+store.ID(id))
+	item, err := updates.Get(ctx, prefix+store.ID(id))
 	if errors.Is(err, store.ErrNotFound) {
 		return Update{}, minato.Errorf(minato.NotFound, "No update found for ID: %s", shorten(id)).With("clusterName", name)
 	}
@@ -105,13 +83,14 @@ type UpdateList struct {
 	NextToken string
 }
 
-// ListUpdates lists a cluster's updates.
+// ListUpdates lists the updates of a cluster, or of one of its parts.
 func (s *Service) ListUpdates(ctx context.Context, c Caller, name string, target UpdateTarget, page PageRequest) (UpdateList, error) {
 	cluster, err := s.cluster(ctx, c, "eks:ListUpdates", name)
 	if err != nil {
 		return UpdateList{}, err
 	}
-	if err := target.check(name); err != nil {
+	updates, prefix, err := s.updatesOf(ctx, &cluster.Value, target)
+	if err != nil {
 		return UpdateList{}, err
 	}
 	limit, err := page.limit()
@@ -122,11 +101,10 @@ func (s *Service) ListUpdates(ctx context.Context, c Caller, name string, target
 	if err != nil {
 		return UpdateList{}, withCluster(err, name)
 	}
-	prefix := UpdatesOf(&cluster.Value)
 	if after != "" {
 		after = prefix + after
 	}
-	found, err := Updates(s.Store).List(ctx, prefix, after, limit)
+	found, err := updates.List(ctx, prefix, after, limit)
 	if err != nil {
 		return UpdateList{}, s.clusterError(ctx, name, err)
 	}
