@@ -168,7 +168,7 @@ var imageKind = kind[Image]{
 
 var templateKind = kind[LaunchTemplate]{
 	noun: "launch template", notFound: "InvalidLaunchTemplateId.NotFound",
-	says: "The specified launch template, with template ID %s, does not exist.",
+	says:     "The specified launch template, with template ID %s, does not exist.",
 	resource: "launch-template", prefix: "lt-", parameter: "LaunchTemplateId", records: LaunchTemplates,
 	id:    func(t LaunchTemplate) string { return t.ID },
 	order: func(t LaunchTemplate) string { return t.ID },
