@@ -20,7 +20,9 @@ import (
 func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	s.iam = iam.New(s.store, s.sealer, s.clock)
 	s.sts = sts.New(s.iam)
-	s.ec2 = &ec2.Service{Store: s.store, Authorize: s.iam.Authorize, Log: s.log.With("part", "ec2")}
+	s.ec2 = &ec2.Service{
+		Store: s.store, Now: s.clock.Now, Authorize: s.iam.Authorize, Built: s.o.Kube.Built, Log: s.log.With("part", "ec2"),
+	}
 	keys, err := s.dir.LoadCredentials()
 	if err != nil {
 		return "", err

@@ -2,8 +2,6 @@ package ec2
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"net/netip"
 
@@ -27,17 +25,22 @@ var (
 
 // EnsureDefaults gives an account its default VPC, subnets and security group in a region, unless it has them.
 func (s *Service) EnsureDefaults(ctx context.Context, scope minato.Scope) error {
-	if _, err := s.defaults().Get(ctx, scopeID(scope)); !errors.Is(err, store.ErrNotFound) {
+	network, err := s.defaults().Get(ctx, scopeID(scope))
+	if err == nil {
+		return s.ensureRoster(ctx, scope, network.Value.VPCID)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	vpc := VPC{
 		Scope: scope, ID: newID("vpc"), CIDR: defaultCIDR, AssociationID: newID("vpc-cidr-assoc"), DHCPOptionsID: newID("dopt"),
 		IsDefault: true,
 	}
-	group := newSecurityGroup(scope, vpc.ID, "default", "default VPC security group", nil)
+	group := newSecurityGroup(scope, vpc.ID, defaultGroupName, "default VPC security group", nil)
 	ops := []store.Op{
 		s.defaults().CreateOp(scopeID(scope), defaultNetwork{VPCID: vpc.ID}),
 		s.vpcs().CreateOp(recordID(scope, vpc.ID), vpc),
+		s.rosters().CreateOp(recordID(scope, vpc.ID), roster{}),
 		s.securityGroups().CreateOp(recordID(scope, group.ID), group),
 	}
 	for i, zone := range Zones(scope.Region) {
@@ -47,26 +50,33 @@ func (s *Service) EnsureDefaults(ctx context.Context, scope minato.Scope) error 
 		}
 		ops = append(ops, s.subnets().CreateOp(recordID(scope, n.ID), n))
 	}
-	_, err := s.Store.Commit(ctx, ops...)
-	if errors.Is(err, store.ErrExists) { // somebody else has just done it
+	_, err = s.Store.Commit(ctx, ops...)
+	return unlessExists(err)
+}
+
+// ensureRoster gives a VPC its roster, which those of Minatos before nodes do not have.
+func (s *Service) ensureRoster(ctx context.Context, scope minato.Scope, vpcID string) error {
+	_, err := s.rosters().Create(ctx, recordID(scope, vpcID), roster{})
+	return unlessExists(err)
+}
+
+// unlessExists forgives that somebody else has just done it.
+func unlessExists(err error) error {
+	if errors.Is(err, store.ErrExists) {
 		return nil
 	}
 	return err
 }
+
+// defaultGroupName is the name of the security group that every VPC has.
+const defaultGroupName = "default"
 
 // newSecurityGroup makes a group whose members may talk to each other, and to everybody if they begin.
 func newSecurityGroup(scope minato.Scope, vpcID, name, description string, tags minato.Tags) SecurityGroup {
 	id := newID("sg")
 	return SecurityGroup{
 		Scope: scope, ID: id, Name: name, Description: description, VPCID: vpcID, Tags: tags,
-		Ingress: []Rule{{Groups: []string{id}}},
-		Egress:  []Rule{{CIDRs: []netip.Prefix{anywhere}}},
+		Ingress: []Rule{{ID: newID("sgr"), Groups: []string{id}}},
+		Egress:  []Rule{{ID: newID("sgr"), CIDRs: []netip.Prefix{anywhere}}},
 	}
-}
-
-// newID is a new resource id in EC2's form: the kind and 17 hexadecimal digits, the first of which is 0.
-func newID(kind string) string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return kind + "-0" + hex.EncodeToString(b[:])
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/iam"
 )
@@ -29,7 +31,9 @@ func start(t *testing.T) *ec2.Service {
 	t.Helper()
 	s := &ec2.Service{
 		Store:     memstore.New(),
+		Now:       time.Now,
 		Authorize: func(context.Context, iam.Access) error { return nil },
+		Built:     kube.Versions,
 		Log:       slog.New(slog.DiscardHandler),
 	}
 	if err := s.EnsureDefaults(t.Context(), scope); err != nil {

@@ -28,13 +28,16 @@ const (
 // Instance is the record of a virtual machine. API calls and nodegroups write the spec and move State to shutting-down; what
 // runs machines moves it to running and terminated.
 type Instance struct {
-	Scope    minato.Scope `json:"scope"`
-	ID       string       `json:"id"`
-	Type     string       `json:"type"` // "t3.medium"
-	ImageID  string       `json:"imageId"`
-	VPCID    string       `json:"vpcId"`
-	SubnetID string       `json:"subnetId"`
-	Zone     string       `json:"zone"`
+	Scope   minato.Scope `json:"scope"`
+	ID      string       `json:"id"`
+	Type    string       `json:"type"` // "t3.medium"
+	ImageID string       `json:"imageId"`
+	// Minor and Simulated are what the image says: the Kubernetes minor ("1.35"), and whether kwok makes the machine up.
+	Minor     string `json:"minor"`
+	Simulated bool   `json:"simulated,omitempty"`
+	VPCID     string `json:"vpcId"`
+	SubnetID  string `json:"subnetId"`
+	Zone      string `json:"zone"`
 	// InterfaceID is the primary network interface, whose primary address is PrivateIP.
 	InterfaceID string     `json:"interfaceId"`
 	PrivateIP   netip.Addr `json:"privateIp"`
@@ -52,10 +55,15 @@ type Instance struct {
 	Template    *TemplateRef    `json:"template,omitempty"`
 	Metadata    MetadataOptions `json:"metadata"`
 	ClientToken string          `json:"clientToken,omitempty"`
-	Tags        minato.Tags     `json:"tags,omitempty"`
-	LaunchedAt  time.Time       `json:"launchedAt"`
-	State       InstanceState   `json:"state"`
-	Reason      *InstanceReason `json:"reason,omitempty"` // why the state changed
+	// ReservationID is the same for all instances of one launch, and LaunchIndex their number in it; RequesterID is the service
+	// that launched it for itself, such as amazon-eks.
+	ReservationID string          `json:"reservationId"`
+	LaunchIndex   int             `json:"launchIndex,omitempty"`
+	RequesterID   string          `json:"requesterId,omitempty"`
+	Tags          minato.Tags     `json:"tags,omitempty"`
+	LaunchedAt    time.Time       `json:"launchedAt"`
+	State         InstanceState   `json:"state"`
+	Reason        *InstanceReason `json:"reason,omitempty"` // why the state changed
 }
 
 // InstanceReason is why an instance changed its state, as EC2 says it: "Client.UserInitiatedShutdown".
@@ -97,10 +105,14 @@ type Interface struct {
 	Addresses      []netip.Addr `json:"addresses"`
 	SecurityGroups []string     `json:"securityGroups"`
 	// InstanceID is the instance that it is attached to; RequesterID the service that made it for itself, such as amazon-eks.
-	InstanceID  string      `json:"instanceId,omitempty"`
-	DeviceIndex int         `json:"deviceIndex"`
-	RequesterID string      `json:"requesterId,omitempty"`
-	Tags        minato.Tags `json:"tags,omitempty"`
+	InstanceID   string    `json:"instanceId,omitempty"`
+	AttachmentID string    `json:"attachmentId,omitempty"`
+	AttachedAt   time.Time `json:"attachedAt,omitzero"`
+	DeviceIndex  int       `json:"deviceIndex"`
+	// DeleteOnTermination is whether the interface goes with its instance.
+	DeleteOnTermination bool        `json:"deleteOnTermination,omitempty"`
+	RequesterID         string      `json:"requesterId,omitempty"`
+	Tags                minato.Tags `json:"tags,omitempty"`
 }
 
 // Instances is the collection of instances.

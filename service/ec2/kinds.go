@@ -156,3 +156,9 @@ var zoneKind = kind[Zone]{
 		"zone-type":        fixed[Zone]("availability-zone"),
 	},
 }
+
+var imageKind = kind[Image]{
+	noun: "image id", notFound: "InvalidAMIID.NotFound",
+	id:    func(i Image) string { return i.ID },
+	order: func(i Image) string { return i.ID },
+}

@@ -66,7 +66,7 @@ func (s *Service) NewSecurityGroup(ctx context.Context, scope minato.Scope, vpcI
 		return "", nil, err
 	}
 	g := newSecurityGroup(scope, vpcID, name, description, tags)
-	return g.ID, []store.Op{s.securityGroups().CreateOp(recordID(scope, g.ID), g)}, nil
+	return g.ID, []store.Op{s.joinOp(scope, vpcID), s.securityGroups().CreateOp(recordID(scope, g.ID), g)}, nil
 }
 
 // RemoveSecurityGroup gives the ops that remove a security group; none where there is none.

@@ -27,20 +27,13 @@ type Subnet struct {
 	Zone         string       `json:"zone"` // its name: "us-east-1a"
 	ZoneID       string       `json:"zoneId"`
 	DefaultForAZ bool         `json:"defaultForAz"`
+	Addresses    AddressUse   `json:"addresses,omitzero"`
 	Tags         minato.Tags  `json:"tags,omitempty"`
 }
 
 // ARN is the subnet's ARN.
 func (n Subnet) ARN() minato.ARN {
 	return minato.NewARN("ec2", string(n.Scope.Region), n.Scope.Account, "subnet/"+n.ID)
-}
-
-// reserved is how many addresses of a subnet AWS keeps: the first four and the last.
-const reserved = 5
-
-// AvailableAddresses is how many addresses of the subnet can be given out. Nothing here has taken one yet.
-func (n Subnet) AvailableAddresses() int {
-	return 1<<(n.CIDR.Addr().BitLen()-n.CIDR.Bits()) - reserved
 }
 
 // SecurityGroup is a set of rules of who may talk to whom.
@@ -83,6 +76,7 @@ const (
 	subnetsPrefix        = "/minato/ec2/subnets/"
 	securityGroupsPrefix = "/minato/ec2/security-groups/"
 	defaultsPrefix       = "/minato/ec2/defaults/"
+	rostersPrefix        = "/minato/ec2/vpc-rosters/"
 )
 
 func (s *Service) vpcs() *store.Collection[VPC] {
@@ -106,3 +100,7 @@ func scopeID(scope minato.Scope) string { return store.ID(scope.Account, string(
 func recordID(scope minato.Scope, id string) string {
 	return store.ID(scope.Account, string(scope.Region), id)
 }
+
+func (s *Service) instances() *store.Collection[Instance] { return Instances(s.Store) }
+
+func (s *Service) interfaces() *store.Collection[Interface] { return Interfaces(s.Store) }

@@ -1,22 +1,27 @@
-// Package ec2 is the sliver of EC2 that clusters need: in each account and region a default VPC with a subnet in each of
-// three zones, and security groups. The API only reads them; EKS adds and removes the security groups of its clusters.
+// Package ec2 is the part of EC2 that clusters and their nodes need: networks, security groups, and instances. A request or a
+// reconciler writes the records; cluster/vpc and cluster/node make them true.
 package ec2
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/iam"
 )
 
 // Service is the operations of EC2 on the records. All fields are needed.
 type Service struct {
 	Store     store.Store
+	Now       func() time.Time
 	Authorize iam.Authorize
-	Log       *slog.Logger
+	// Built are the Kubernetes minors that this server can run, of which the images follow.
+	Built func() []kube.Version
+	Log   *slog.Logger
 }
 
 // Caller is who asks, and from where.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,6 +19,7 @@ import (
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/query"
 	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/iam"
 )
@@ -26,7 +28,7 @@ var scope = minato.Scope{Account: "111122223333", Region: "us-east-1"}
 
 func start(t *testing.T, authorize iam.Authorize) (*query.API, *ec2.Service) {
 	t.Helper()
-	service := &ec2.Service{Store: memstore.New(), Authorize: authorize, Log: slog.New(slog.DiscardHandler)}
+	service := &ec2.Service{Store: memstore.New(), Now: time.Now, Authorize: authorize, Built: kube.Versions, Log: slog.New(slog.DiscardHandler)}
 	if err := service.EnsureDefaults(t.Context(), scope); err != nil {
 		t.Fatal(err)
 	}

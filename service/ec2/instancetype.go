@@ -1,0 +1,65 @@
+package ec2
+
+import (
+	_ "embed"
+	"encoding/json"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// instanceTypesJSON has some of EC2's instance types, with what their pages say (EC2 instance types guide, "Specifications";
+// its table of network interfaces and addresses).
+//
+//go:embed instancetypes.json
+var instanceTypesJSON []byte
+
+// InstanceType is how large a machine is.
+type InstanceType struct {
+	Name      string `json:"type"` // "t3.medium"
+	VCPUs     int    `json:"vcpus"`
+	MemoryMiB int    `json:"memoryMib"`
+	// Interfaces is how many network interfaces the type takes, and Addresses how many IPv4 addresses each of them.
+	Interfaces   int    `json:"interfaces"`
+	Addresses    int    `json:"addresses"`
+	Architecture string `json:"architecture"` // x86_64 or arm64
+	Network      string `json:"network"`      // its bandwidth in words: "Up to 5 Gigabit"
+	Burstable    bool   `json:"burstable"`
+}
+
+// PodAddresses is how many pods a node of the type has addresses for: on AWS all addresses of its interfaces but their
+// primary ones.
+func (t InstanceType) PodAddresses() int { return t.Interfaces * (t.Addresses - 1) }
+
+// MaxPods is how many pods a node of the type runs, as AWS computes it for the VPC CNI: those with an address, and two that use the
+// node's own network on every node, kube-proxy and the CNI.
+func (t InstanceType) MaxPods() int { return t.PodAddresses() + 2 }
+
+var instanceTypes = func() []InstanceType {
+	var types []InstanceType
+	if err := json.Unmarshal(instanceTypesJSON, &types); err != nil {
+		panic("ec2: instancetypes.json: " + err.Error())
+	}
+	slices.SortFunc(types, func(x, y InstanceType) int { return strings.Compare(x.Name, y.Name) })
+	return types
+}()
+
+// InstanceTypes are all instance types that can be launched here, by name.
+func InstanceTypes() []InstanceType { return slices.Clone(instanceTypes) }
+
+// InstanceTypeByName finds an instance type.
+func InstanceTypeByName(name string) (InstanceType, bool) {
+	i := slices.IndexFunc(instanceTypes, func(t InstanceType) bool { return t.Name == name })
+	if i < 0 {
+		return InstanceType{}, false
+	}
+	return instanceTypes[i], true
+}
+
+// hostArchitecture is this machine's architecture in EC2's word: nodes run on it, not in an emulator.
+func hostArchitecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
