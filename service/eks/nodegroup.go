@@ -2,7 +2,6 @@ package eks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -40,6 +39,8 @@ type Nodegroup struct {
 type NodegroupSpec struct {
 	// Generation counts the changes that the reconciler must carry out; ObservedGeneration follows it.
 	Generation int64 `json:"generation"`
+	// Revision counts those changes that take new nodes. A node of another revision is replaced.
+	Revision int64 `json:"revision"`
 
 	Version        string `json:"version"`        // minor of the nodes: "1.35"
 	ReleaseVersion string `json:"releaseVersion"` // "1.35.4-20261101", or the id of a launch template's own image
@@ -58,8 +59,6 @@ type NodegroupSpec struct {
 	Labels   map[string]string  `json:"labels,omitempty"`
 	Taints   []Taint            `json:"taints,omitempty"`
 	Template *NodegroupTemplate `json:"template,omitempty"`
-	// WarmPool is warmPoolConfig as wire JSON, which is taken only where it asks for nothing.
-	WarmPool json.RawMessage `json:"warmPool,omitempty"`
 	// Force lets the version update of this generation go on where pods cannot be evicted.
 	Force bool `json:"force,omitempty"`
 }
