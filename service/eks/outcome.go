@@ -67,6 +67,12 @@ func RemoveAccessEntries(ctx context.Context, s store.Store, c *Cluster) error {
 	return removeAll(ctx, s, c, AccessEntriesPrefix+entriesOf(c))
 }
 
+// RemoveAddons removes all records about add-ons of a cluster that is being deleted; what they have installed goes with it. It
+// comes before the removal of the cluster's own record and may be repeated.
+func RemoveAddons(ctx context.Context, s store.Store, c *Cluster) error {
+	return removeAll(ctx, s, c, DefaultAddonsPrefix+c.ID)
+}
+
 // removeAll removes all records of a cluster under a prefix.
 func removeAll(ctx context.Context, s store.Store, c *Cluster, prefix string) error {
 	return removeUnder(ctx, s, "cluster "+c.Name, prefix)
