@@ -123,7 +123,7 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 	case eks.NodegroupDeleting:
 		steps = c.demolish
 	}
-	p := newPass(item, c.deps.Now())
+	p := newPass(item, c.deps.Now().UTC().Truncate(time.Millisecond))
 	defer p.close()
 	failed := c.run(ctx, p, steps)
 	if ctx.Err() != nil {
@@ -133,12 +133,20 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 		return 0, errors.Join(failed, err)
 	}
 	if _, known := errors.AsType[*problem](failed); known {
-		failed = nil // it is told in the record, and looked at again in its time
+		return slowly(p), nil // it is told in the record, and looked at again in its time
 	}
 	if p.busy() {
 		return soon, failed
 	}
 	return resync, failed
+}
+
+// slowly is when to look again at what is wrong.
+func slowly(p *pass) time.Duration {
+	if p.group.Status.Status.Transient() {
+		return time.Second
+	}
+	return resync
 }
 
 // run does the steps in order up to the first that fails.

@@ -74,7 +74,7 @@ func (p *pass) remember(m *member) {
 
 // busy is whether something is under way that wants a look soon.
 func (p *pass) busy() bool {
-	return p.group.Status.Status.Transient() || !p.settled && !p.gone
+	return !p.gone && (p.group.Status.Status.Transient() || !p.settled && len(p.problems) == 0)
 }
 
 // report notes on the nodegroup how a step went. It logs, and moves the condition's time, only when the answer has changed.

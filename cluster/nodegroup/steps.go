@@ -114,7 +114,10 @@ func (c *Controller) findMembers(ctx context.Context, p *pass) error {
 	nodes := map[string]*node{}
 	if p.kube != nil {
 		list, err := listNodes(ctx, p.kube, &p.group)
-		if err != nil {
+		if err != nil && p.goneQuiet() {
+			p.close()
+			p.kube, list = nil, nil // it is not going to say anything about its nodes any more
+		} else if err != nil {
 			return &problem{reason: "ClusterUnreachable", code: issueCluster, message: "The cluster does not answer: " + err.Error(), err: err}
 		}
 		for _, n := range list {
@@ -150,10 +153,26 @@ func (c *Controller) findMembers(ctx context.Context, p *pass) error {
 	return c.forgetEnded(ctx, p, seen)
 }
 
+// patience is how long a nodegroup that is being deleted waits for a cluster that does not answer.
+const patience = time.Minute
+
+// goneQuiet is whether the nodegroup is being deleted and its cluster has not answered for long.
+func (p *pass) goneQuiet() bool {
+	if p.group.Status.Status != eks.NodegroupDeleting {
+		return false
+	}
+	for _, condition := range p.group.Status.Conditions {
+		if condition.Type == "Members" && !condition.OK {
+			return p.now.Sub(condition.Since) > patience
+		}
+	}
+	return false
+}
+
 // forgetEnded removes what is left of instances that have ended: their nodes, with the pods that were on them.
 func (c *Controller) forgetEnded(ctx context.Context, p *pass, seen map[string]bool) error {
 	for _, m := range p.ended {
-		if m.node != nil {
+		if m.node != nil && p.kube != nil {
 			if err := removeNode(ctx, p.kube, m.node.Metadata.Name); err != nil {
 				return err
 			}

@@ -41,6 +41,8 @@ type NodegroupSpec struct {
 	Generation int64 `json:"generation"`
 	// Revision counts those changes that take new nodes. A node of another revision is replaced.
 	Revision int64 `json:"revision"`
+	// LastRevision is the latest one that there has been, which an update that failed may have left.
+	LastRevision int64 `json:"lastRevision"`
 
 	Version        string `json:"version"`        // minor of the nodes: "1.35"
 	ReleaseVersion string `json:"releaseVersion"` // "1.35.4-20261101", or the id of a launch template's own image

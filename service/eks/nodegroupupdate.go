@@ -216,7 +216,8 @@ func (s *Service) changeVersion(ctx context.Context, cluster *Cluster, r UpdateN
 		params = append([]UpdateParam{{"Version", spec.Version}, {"ReleaseVersion", spec.ReleaseVersion}}, params...)
 	}
 	if spec.Version != before.Version || spec.ReleaseVersion != before.ReleaseVersion || wire(spec.Template) != wire(before.Template) {
-		spec.Revision++
+		spec.LastRevision++
+		spec.Revision = spec.LastRevision
 	}
 	return params, nil
 }
