@@ -84,6 +84,13 @@ var Rules = []Rule{
 		},
 	},
 	{
+		Name:   "network",
+		Reason: "links, routes and packet filters are made by VPCs and by nodes, and nobody else changes the machine's network",
+		Allows: func(pkg, what string, ours bool) bool {
+			return ours || !under(what, "github.com/vishvananda", "github.com/google/nftables") || under(pkg, "cluster/vpc", "cluster/node")
+		},
+	},
+	{
 		Name:   "processes",
 		Reason: "processes are started by the supervisor, which finds them again after a crash",
 		Allows: func(pkg, what string, ours bool) bool {
