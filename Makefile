@@ -20,17 +20,23 @@ TEST_MINORS ?= 1.31 $(DEFAULT_MINOR) 1.36
 
 kube_binary = bin/kube/v$(1)/kube
 
+# The other programs that are run as they are released, and those that a real node needs.
+UPSTREAM := $(patsubst upstream/%/go.mod,%,$(wildcard upstream/*/go.mod))
+NODE_PROGRAMS := containerd runc cni coredns
+
+upstream_stamp = bin/upstream/$(1)/.built
+
 .PHONY: help
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: build $(call kube_binary,$(DEFAULT_MINOR)) ## build what is missing, start the server and a cluster "demo"
+up: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROGRAMS)) ## build what is missing, start the server and a cluster "demo"
 	@bin/minato up --cluster demo
 
 # Without the test cache, which does not see what the tests start: minato, Kubernetes, aws and kubectl.
 .PHONY: test
-test: build $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
+test: build upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
 	$(GO) vet ./...
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./...
 
@@ -55,6 +61,15 @@ kube-all: $(foreach minor,$(MINORS),$(call kube_binary,$(minor))) ## build every
 bin/kube/v%/kube: kube/v%/go.mod kube/v%/go.sum kube/v%/main.go kube/kubegen/build.go
 	@$(GO) run ./kube/kubegen build $*
 
+.PHONY: upstream
+upstream: $(addprefix upstream-,$(UPSTREAM)) ## build containerd, runc, CoreDNS and whatever else runs as it is released
+
+.PHONY: $(addprefix upstream-,$(UPSTREAM))
+$(addprefix upstream-,$(UPSTREAM)): upstream-%: $(call upstream_stamp,%)
+
+bin/upstream/%/.built: upstream/%/go.mod upstream/%/go.sum upstream/programs.json upstream/build/main.go
+	@$(GO) run ./upstream/build $*
+
 .PHONY: bench
 bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench/results.json
 	$(GO) run ./bench
@@ -73,3 +88,4 @@ tidy: ## go mod tidy, in the main module, the tools and what the bench compares 
 	$(GO) mod tidy
 	$(GO) -C tools mod tidy
 	$(GO) -C bench/authenticator mod tidy
+	for module in $(UPSTREAM); do $(GO) -C upstream/$$module mod tidy; done

@@ -5,7 +5,7 @@ import "slices"
 // floors are the rooms from the bottom up. A room may import those below it, and itself.
 var floors = [][]string{
 	{"minato"},
-	{"internal", "kube"}, // leaf tools, and the table of Kubernetes minors
+	{"internal", "kube", "upstream"}, // leaf tools, and the tables of what is run as it is released
 	{"engine"},
 	{"service"},
 	{"cluster"},
@@ -41,7 +41,7 @@ var Rules = []Rule{
 		Name:   "engine",
 		Reason: "the engine would serve any such system: it knows neither Kubernetes nor what a home folder holds",
 		Allows: func(pkg, what string, ours bool) bool {
-			return room(pkg) != "engine" || !ours || room(what) != "kube"
+			return room(pkg) != "engine" || !ours || room(what) != "kube" && room(what) != "upstream"
 		},
 	},
 	{
@@ -98,6 +98,7 @@ var Rules = []Rule{
 		},
 		Exceptions: map[string]string{
 			"kube/kubegen -> os/exec":     "a build tool: it runs go",
+			"upstream/build -> os/exec":   "a build tool: it runs go",
 			"server -> os/exec":           "minato up --detach starts the server itself, before there is a supervisor",
 			"internal/doctor -> os/exec":  "asks aws and kubectl for their versions",
 			"internal/testenv -> os/exec": "runs the built minato and the real clients",
