@@ -63,6 +63,7 @@ func (s *Server) eksService() *eks.Service {
 		CheckPolicyRules: checkPolicyRules,
 		Applied:          s.hookApplied,
 		Network:          s.network(),
+		Compute:          s.compute(),
 		AllowUnsupported: s.o.AllowUnsupported,
 		Log:              s.log.With("part", "eks"),
 		BuiltMinors: func() (minors []string) {
@@ -81,7 +82,7 @@ func (s *Server) network() eks.Network {
 			found, err := s.ec2.Subnets(ctx, scope, ids)
 			out := make([]eks.Subnet, len(found))
 			for i, n := range found {
-				out[i] = eks.Subnet{ID: n.ID, VPCID: n.VPCID, AvailabilityZone: n.Zone}
+				out[i] = eks.Subnet{ID: n.ID, VPCID: n.VPCID, AvailabilityZone: n.Zone, FreeAddresses: n.AvailableAddresses()}
 			}
 			return out, err
 		},

@@ -114,6 +114,8 @@ func (s *Server) run(ctx context.Context) error {
 		step{"webhooks and gate", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
 		step{"simulated nodes", s.startSimulatedNodes},
+		step{"nodegroups", s.startNodegroups},
+		step{"add-ons", s.startAddons},
 		step{"AWS APIs", s.serveAPIs},
 		step{"clusters that were up", s.waitClusters},
 		step{"cluster", s.ensureCluster},

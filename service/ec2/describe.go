@@ -92,8 +92,7 @@ func describe[T any](ctx context.Context, s *Service, c Caller, action string, d
 		return Page[T]{}, err
 	}
 	if d.DryRun {
-		return Page[T]{}, minato.Errorf(minato.PreconditionFail, "Request would have succeeded, but DryRun flag is set.").
-			Because("DryRunOperation")
+		return Page[T]{}, errDryRun()
 	}
 	if err := k.check(d.Filters); err != nil {
 		return Page[T]{}, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
 )
 
 // Filter keeps what has one of the values under a name. Values may hold the wildcards * and ?, which a backslash escapes.
@@ -19,16 +20,24 @@ const maxFilterValues = 200
 
 // kind is what describing needs to know of one kind of resource.
 type kind[T any] struct {
-	noun     string // "subnet ID"
-	notFound string // the error code of an id that does not exist
-	id       func(T) string
-	order    func(T) string // unique, and what a list is sorted by
-	tags     func(T) minato.Tags
+	noun      string // "subnet ID"
+	notFound  string // the error code of an id that does not exist
+	says      string // the message for it, where it is in other words than most
+	resource  string // its type in ARNs and tag specifications: "subnet"
+	prefix    string // of its ids: "subnet-"
+	parameter string // what a request calls its id: "SubnetId"
+	records   func(store.Store) *store.Collection[T]
+	id        func(T) string
+	order     func(T) string        // unique, and what a list is sorted by
+	tags      func(*T) *minato.Tags // nil for what has no tags
 	// filters give a resource's values by filter name. A filter of EC2 for something that there is not here gives none.
 	filters map[string]func(T) []string
 }
 
 func (k *kind[T]) missing(ids ...string) error {
+	if k.says != "" {
+		return minato.Errorf(minato.NotFound, k.says, strings.Join(ids, ", ")).Because(k.notFound)
+	}
 	format := "The %s '%s' does not exist"
 	if len(ids) > 1 {
 		format = "The %ss '%s' do not exist"
@@ -73,10 +82,10 @@ func (k *kind[T]) matches(v T, filters []Filter) bool {
 
 func (k *kind[T]) values(v T, filter string) []string {
 	if filter == "tag-key" {
-		return slices.Collect(maps.Keys(k.tags(v)))
+		return slices.Collect(maps.Keys(*k.tags(&v)))
 	}
 	if tag, ok := strings.CutPrefix(filter, "tag:"); ok {
-		if value, has := k.tags(v)[tag]; has {
+		if value, has := (*k.tags(&v))[tag]; has {
 			return []string{value}
 		}
 		return nil

@@ -59,7 +59,7 @@ func (s *Service) image(is func(Image) bool) (Image, bool) {
 
 func newImage(v kube.Version, simulated bool) Image {
 	i := Image{
-		Minor: v.Minor, Patch: strings.TrimPrefix(v.Patch, "v"), Simulated: simulated, Architecture: hostArchitecture(),
+		Minor: v.Minor, Patch: strings.TrimPrefix(v.Patch, "v"), Simulated: simulated, Architecture: HostArchitecture(),
 		CreatedAt: v.Released.Time,
 	}
 	i.Name = "minato-node-" + i.Patch

@@ -56,8 +56,8 @@ func InstanceTypeByName(name string) (InstanceType, bool) {
 	return instanceTypes[i], true
 }
 
-// hostArchitecture is this machine's architecture in EC2's word: nodes run on it, not in an emulator.
-func hostArchitecture() string {
+// HostArchitecture is this machine's architecture in EC2's word: nodes run on it, not in an emulator.
+func HostArchitecture() string {
 	if runtime.GOARCH == "arm64" {
 		return "arm64"
 	}

@@ -25,9 +25,10 @@ func fixed[T any](values ...string) func(T) []string {
 
 var vpcKind = kind[VPC]{
 	noun: "vpc ID", notFound: "InvalidVpcID.NotFound",
+	resource: "vpc", prefix: "vpc-", parameter: "VpcId", records: VPCs,
 	id:    func(v VPC) string { return v.ID },
 	order: func(v VPC) string { return v.ID },
-	tags:  func(v VPC) minato.Tags { return v.Tags },
+	tags:  func(v *VPC) *minato.Tags { return &v.Tags },
 	filters: map[string]func(VPC) []string{
 		"cidr":                                        one(func(v VPC) string { return v.CIDR.String() }),
 		"cidr-block-association.association-id":       one(func(v VPC) string { return v.AssociationID }),
@@ -55,9 +56,10 @@ var (
 
 var subnetKind = kind[Subnet]{
 	noun: "subnet ID", notFound: "InvalidSubnetID.NotFound",
+	resource: "subnet", prefix: "subnet-", parameter: "SubnetId", records: SubnetsOf,
 	id:    func(n Subnet) string { return n.ID },
 	order: func(n Subnet) string { return n.VPCID + " " + n.Zone + " " + n.ID },
-	tags:  func(n Subnet) minato.Tags { return n.Tags },
+	tags:  func(n *Subnet) *minato.Tags { return &n.Tags },
 	filters: map[string]func(Subnet) []string{
 		"availability-zone":          subnetZone,
 		"availabilityZone":           subnetZone,
@@ -92,9 +94,10 @@ var subnetKind = kind[Subnet]{
 
 var securityGroupKind = kind[SecurityGroup]{
 	noun: "security group", notFound: "InvalidGroup.NotFound",
+	resource: "security-group", prefix: "sg-", parameter: "GroupId", records: SecurityGroupsOf,
 	id:    func(g SecurityGroup) string { return g.ID },
 	order: func(g SecurityGroup) string { return g.VPCID + " " + g.ID },
-	tags:  func(g SecurityGroup) minato.Tags { return g.Tags },
+	tags:  func(g *SecurityGroup) *minato.Tags { return &g.Tags },
 	filters: map[string]func(SecurityGroup) []string{
 		"description":                         one(func(g SecurityGroup) string { return g.Description }),
 		"egress.ip-permission.cidr":           func(g SecurityGroup) []string { return cidrsOf(g.Egress) },
@@ -158,7 +161,20 @@ var zoneKind = kind[Zone]{
 }
 
 var imageKind = kind[Image]{
-	noun: "image id", notFound: "InvalidAMIID.NotFound",
+	noun: "image", notFound: "InvalidAMIID.NotFound", says: "The image id '[%s]' does not exist", resource: "image",
 	id:    func(i Image) string { return i.ID },
 	order: func(i Image) string { return i.ID },
+}
+
+var templateKind = kind[LaunchTemplate]{
+	noun: "launch template", notFound: "InvalidLaunchTemplateId.NotFound",
+	says:     "The specified launch template, with template ID %s, does not exist.",
+	resource: "launch-template", prefix: "lt-", parameter: "LaunchTemplateId", records: LaunchTemplates,
+	id:    func(t LaunchTemplate) string { return t.ID },
+	order: func(t LaunchTemplate) string { return t.ID },
+	tags:  func(t *LaunchTemplate) *minato.Tags { return &t.Tags },
+	filters: map[string]func(LaunchTemplate) []string{
+		"create-time":          one(func(t LaunchTemplate) string { return t.CreatedAt.Format("2006-01-02T15:04:05.000Z") }),
+		"launch-template-name": one(func(t LaunchTemplate) string { return t.Name }),
+	},
 }

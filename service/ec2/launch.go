@@ -118,8 +118,8 @@ func (s *Service) checkLaunch(l Launch) (Image, InstanceType, error) {
 		return image, itype, invalid("User data is limited to %d bytes", maxUserData)
 	case l.DiskGiB != 0 && (l.DiskGiB < minDiskGiB || l.DiskGiB > maxDiskGiB):
 		return image, itype, invalid("Volume of size %dGB is invalid: want %d to %d", l.DiskGiB, minDiskGiB, maxDiskGiB)
-	case l.Metadata.HopLimit < 0 || l.Metadata.HopLimit > 64:
-		return image, itype, invalid("Value (%d) for parameter HttpPutResponseHopLimit is invalid: want 1 to 64", l.Metadata.HopLimit)
+	case l.Metadata.HopLimit < 0 || l.Metadata.HopLimit > maxHops:
+		return image, itype, invalid("Value (%d) for parameter HttpPutResponseHopLimit is invalid: want 1 to %d", l.Metadata.HopLimit, maxHops)
 	case l.PrivateIP.IsValid() && l.Count > 1:
 		return image, itype, minato.Errorf(minato.Invalid, "A private IP address may be given for one instance only, and not for %d", l.Count).
 			Because("InvalidParameterCombination")

@@ -30,15 +30,8 @@ type Caller struct {
 	Scope      minato.Scope
 	// Context are the condition keys that the request brings, in lower case: "aws:sourceip".
 	Context map[string][]string
-}
-
-// authorize asks whether the caller may do action, which is on no particular resource: EC2's Describe actions know none.
-func (s *Service) authorize(ctx context.Context, c Caller, action string) error {
-	err := s.Authorize(ctx, iam.Access{Credential: c.Credential, Action: action, Context: c.Context})
-	if minato.Is(err, minato.Denied) {
-		return minato.Errorf(minato.Denied, "You are not authorized to perform this operation. %w", err).Because("UnauthorizedOperation")
-	}
-	return err
+	// DryRun asks only whether the caller may: the answer is an error in any case.
+	DryRun bool
 }
 
 // list reads all records that a collection has in a scope. One that cannot be read is logged and left out, so that it does

@@ -22,6 +22,9 @@ func (s *Service) DeleteCluster(ctx context.Context, c Caller, name string) (Clu
 					With("clusterName", name)
 			}
 		}
+		if err := s.checkNoParts(ctx, cluster); err != nil {
+			return nil, err
+		}
 		return nil, cluster.Transition(ClusterDeleting, ByAPI)
 	})
 }
@@ -30,4 +33,21 @@ func (s *Service) DeleteCluster(ctx context.Context, c Caller, name string) (Clu
 func errUpdating(what string, c *Cluster) error {
 	return minato.Errorf(minato.InUse, "Cannot %s because cluster %s currently has an update in progress", what, c.Name).
 		With("clusterName", c.Name)
+}
+
+// checkNoParts refuses to delete a cluster that still has machines of ours. Whoever gives it new ones writes its record too, so
+// that the deletion then starts over.
+func (s *Service) checkNoParts(ctx context.Context, c *Cluster) error {
+	for prefix, message := range map[string]string{
+		NodegroupsPrefix: "Cluster has nodegroups attached",
+	} {
+		l, err := s.Store.List(ctx, prefix+store.ID(c.ID)+"/", store.ListOptions{Limit: 1})
+		if err != nil {
+			return s.clusterError(ctx, c.Name, err)
+		}
+		if len(l.Entries) > 0 {
+			return minato.Errorf(minato.InUse, "%s", message).With("clusterName", c.Name)
+		}
+	}
+	return nil
 }

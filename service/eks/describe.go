@@ -21,30 +21,9 @@ func (s *Service) AwaitCluster(ctx context.Context, c Caller, name string, hold 
 	if err != nil {
 		return Cluster{}, err
 	}
-	if !item.Value.Status.Status.Transient() {
-		return item.Value, nil
-	}
-	holding, cancel := context.WithTimeout(ctx, hold)
-	defer cancel()
-	clusters := Clusters(s.Store)
-	for batch := range s.Store.Watch(holding, clusters.Key(item.ID), item.Revision) {
-		if batch.Err != nil {
-			break
-		}
-		for _, e := range batch.Events {
-			if e.Key != clusters.Key(item.ID) { // "prod-2", while we wait for "prod"
-				continue
-			}
-			if e.Deleted {
-				return Cluster{}, s.clusterError(ctx, name, store.ErrNotFound)
-			}
-			if item, err = clusters.Decode(e.Entry); err != nil {
-				return Cluster{}, s.clusterError(ctx, name, err)
-			}
-		}
-		if !item.Value.Status.Status.Transient() {
-			break
-		}
+	item, err = await(ctx, Clusters(s.Store), item, hold, func(cluster *Cluster) bool { return cluster.Status.Status.Transient() })
+	if err != nil {
+		return Cluster{}, s.clusterError(ctx, name, err)
 	}
 	return item.Value, nil
 }

@@ -25,6 +25,9 @@ type Subnet struct {
 	ID               string
 	VPCID            string
 	AvailabilityZone string
+	FreeAddresses    int
+	// Public is whether it has a route to an internet gateway.
+	Public bool
 }
 
 // SecurityGroup is what matters of a security group here.

@@ -67,12 +67,22 @@ func RemoveAccessEntries(ctx context.Context, s store.Store, c *Cluster) error {
 	return removeAll(ctx, s, c, AccessEntriesPrefix+entriesOf(c))
 }
 
+// RemoveAddons removes all records about add-ons of a cluster that is being deleted; what they have installed goes with it. It
+// comes before the removal of the cluster's own record and may be repeated.
+func RemoveAddons(ctx context.Context, s store.Store, c *Cluster) error {
+	return removeAll(ctx, s, c, DefaultAddonsPrefix+c.ID)
+}
+
 // removeAll removes all records of a cluster under a prefix.
 func removeAll(ctx context.Context, s store.Store, c *Cluster, prefix string) error {
+	return removeUnder(ctx, s, "cluster "+c.Name, prefix)
+}
+
+func removeUnder(ctx context.Context, s store.Store, whose, prefix string) error {
 	for {
 		l, err := s.List(ctx, prefix, store.ListOptions{Limit: removeBatch})
 		if err != nil {
-			return fmt.Errorf("removing the records of cluster %s: %w", c.Name, err)
+			return fmt.Errorf("removing the records of %s: %w", whose, err)
 		}
 		if len(l.Entries) == 0 {
 			return nil
@@ -82,7 +92,7 @@ func removeAll(ctx context.Context, s store.Store, c *Cluster, prefix string) er
 			ops[i] = store.Delete(e.Key, store.AnyRevision)
 		}
 		if _, err := s.Commit(ctx, ops...); err != nil {
-			return fmt.Errorf("removing the records of cluster %s: %w", c.Name, err)
+			return fmt.Errorf("removing the records of %s: %w", whose, err)
 		}
 	}
 }
@@ -93,11 +103,14 @@ func runningUpdates(ctx context.Context, s store.Store, c *Cluster) ([]store.Ite
 	if err != nil {
 		return nil, fmt.Errorf("reading the updates of cluster %s: %w", c.Name, err)
 	}
-	var running []store.Item[Update]
-	for _, item := range page.Items {
+	return inProgress(page.Items), nil
+}
+
+func inProgress(updates []store.Item[Update]) (running []store.Item[Update]) {
+	for _, item := range updates {
 		if item.Value.Status == UpdateInProgress {
 			running = append(running, item)
 		}
 	}
-	return running, nil
+	return running
 }

@@ -31,6 +31,7 @@ type Service struct {
 	// Applied waits until access to clusters is decided by the records of a revision or a later one.
 	Applied func(ctx context.Context, rev store.Revision) error
 	Network Network
+	Compute Compute
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string
 	// AllowUnsupported offers built minors that are past their support, or have none.

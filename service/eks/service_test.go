@@ -58,6 +58,7 @@ func newWorld(t *testing.T) *world {
 		CheckPolicyRules: checkTestRules,
 		Applied:          w.applied,
 		Network:          w.network(),
+		Compute:          testCompute(),
 		BuiltMinors:      func() []string { return w.built },
 		Log:              slog.New(slog.DiscardHandler),
 	}
@@ -77,6 +78,10 @@ func (w *world) authorizeAccess(_ context.Context, a iam.Access) error {
 func checkTestRole(_ context.Context, role minato.ARN, service string, resource minato.ARN) error {
 	switch {
 	case role.ResourceName() == "eks-cluster" && service == "eks.amazonaws.com" && resource.ResourceType() == "cluster":
+		return nil
+	case strings.HasPrefix(role.ResourceName(), "node") && service == "ec2.amazonaws.com":
+		return nil
+	case role.ResourceName() == "fargate" && service == "eks-fargate-pods.amazonaws.com":
 		return nil
 	case role.ResourceName() == "lambda":
 		return minato.Errorf(minato.Denied, "trusts somebody else")
@@ -102,8 +107,8 @@ const testGroupsPrefix = "/test/security-groups/"
 
 func (w *world) network() Network {
 	subnets := []Subnet{
-		{"subnet-a", "vpc-1", "us-east-1a"}, {"subnet-b", "vpc-1", "us-east-1b"}, {"subnet-a2", "vpc-1", "us-east-1a"}, {"subnet-c", "vpc-1", "us-east-1c"},
-		{"subnet-x", "vpc-2", "us-east-1a"}, {"subnet-y", "vpc-2", "us-east-1b"},
+		{"subnet-a", "vpc-1", "us-east-1a", 4091, true}, {"subnet-b", "vpc-1", "us-east-1b", 4091, true}, {"subnet-a2", "vpc-1", "us-east-1a", 17, true},
+		{"subnet-c", "vpc-1", "us-east-1c", 4091, false}, {"subnet-x", "vpc-2", "us-east-1a", 4091, true}, {"subnet-y", "vpc-2", "us-east-1b", 4091, true},
 	}
 	groups := []SecurityGroup{{"sg-1", "vpc-1"}, {"sg-2", "vpc-1"}, {"sg-x", "vpc-2"}}
 	return Network{

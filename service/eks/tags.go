@@ -35,7 +35,7 @@ func checkTags(tags minato.Tags) error {
 	return nil
 }
 
-// tagged finds the cluster that an ARN names, in the caller's account and region. (Access entries are in accesstags.go; no other kind of resource can be tagged yet.)
+// tagged finds the cluster that an ARN names, in the caller's account and region. (Access entries are in accesstags.go, parts in parttags.go.)
 func tagged(c Caller, resourceARN string) (name string, err error) {
 	arn, err := minato.ParseARN(resourceARN)
 	if err != nil || arn.Service != "eks" {
@@ -47,7 +47,7 @@ func tagged(c Caller, resourceARN string) (name string, err error) {
 	return arn.ResourceID(), nil
 }
 
-// TagResource adds tags to a cluster or an access entry and changes those that it has.
+// TagResource adds tags to a cluster, an access entry or a part of a cluster and changes those that it has.
 func (s *Service) TagResource(ctx context.Context, c Caller, resourceARN string, tags minato.Tags) error {
 	if len(tags) == 0 {
 		return minato.Errorf(minato.Invalid, "tags is empty: give at least one tag")
@@ -55,7 +55,7 @@ func (s *Service) TagResource(ctx context.Context, c Caller, resourceARN string,
 	return s.modifyTags(ctx, c, "eks:TagResource", resourceARN, func(all minato.Tags) { maps.Copy(all, tags) }, requestTags(tags))
 }
 
-// UntagResource removes tags from a cluster or an access entry. Keys that it does not have are passed over.
+// UntagResource removes tags from a cluster, an access entry or a part of a cluster. Keys that it does not have are passed over.
 func (s *Service) UntagResource(ctx context.Context, c Caller, resourceARN string, keys []string) error {
 	if len(keys) == 0 {
 		return minato.Errorf(minato.Invalid, "tagKeys is empty: give at least one key")
@@ -77,6 +77,9 @@ func (s *Service) modifyTags(ctx context.Context, c Caller, action, resourceARN 
 	if arn, err := minato.ParseARN(resourceARN); err == nil && arn.ResourceType() == accessEntryType {
 		return s.modifyEntryTags(ctx, c, action, arn, changed, more...)
 	}
+	if part, ok := partOf(resourceARN); ok {
+		return part.modifyTags(ctx, s, c, action, changed, more...)
+	}
 	name, err := tagged(c, resourceARN)
 	if err != nil {
 		return err
@@ -87,11 +90,14 @@ func (s *Service) modifyTags(ctx context.Context, c Caller, action, resourceARN 
 	return err
 }
 
-// ListTagsForResource reads the tags of a cluster or an access entry.
+// ListTagsForResource reads the tags of a cluster, an access entry or a part of a cluster.
 func (s *Service) ListTagsForResource(ctx context.Context, c Caller, resourceARN string) (minato.Tags, error) {
 	if arn, err := minato.ParseARN(resourceARN); err == nil && arn.ResourceType() == accessEntryType {
 		_, entry, err := s.entryByARN(ctx, c, "eks:ListTagsForResource", arn)
 		return entry.Value.Tags, err
+	}
+	if part, ok := partOf(resourceARN); ok {
+		return part.tags(ctx, s, c, "eks:ListTagsForResource")
 	}
 	name, err := tagged(c, resourceARN)
 	if err != nil {

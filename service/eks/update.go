@@ -28,6 +28,8 @@ type Update struct {
 	Generation int64 `json:"generation"`
 	// Before is the cluster's spec without this change, to go back to if it fails. It is dropped when the update ends.
 	Before *ClusterSpec `json:"before,omitempty"`
+	// NodegroupBefore is Before for an update of a nodegroup.
+	NodegroupBefore *NodegroupSpec `json:"nodegroupBefore,omitempty"`
 	// ClientRequestToken makes the call that began it idempotent.
 	ClientRequestToken string `json:"clientRequestToken,omitempty"`
 	RequestHash        string `json:"requestHash,omitempty"`

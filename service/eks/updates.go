@@ -38,14 +38,20 @@ func newUpdateID(now time.Time) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// updatedBefore is the update that this very request began before, nil where none. A token that began another one is an error.
+// updatedBefore is the update of a cluster that this very request began before, nil where none. A token that began another one is
+// an error.
 func (s *Service) updatedBefore(ctx context.Context, c *Cluster, token, hash string) (*Update, error) {
+	return beganBefore(ctx, Updates(s.Store), UpdatesOf(c), token, hash, c.Name)
+}
+
+// beganBefore is updatedBefore for the updates under an id prefix.
+func beganBefore(ctx context.Context, updates *store.Collection[Update], prefix, token, hash, clusterName string) (*Update, error) {
 	if token == "" {
 		return nil, nil
 	}
-	page, err := Updates(s.Store).List(ctx, UpdatesOf(c), "", 0)
+	page, err := updates.List(ctx, prefix, "", 0)
 	if err != nil {
-		return nil, minato.Errorf(minato.Internal, "reading the updates of cluster %s: %w", c.Name, err)
+		return nil, minato.Errorf(minato.Internal, "reading the updates of cluster %s: %w", clusterName, err)
 	}
 	for i := range page.Items {
 		u := &page.Items[i].Value
@@ -53,7 +59,7 @@ func (s *Service) updatedBefore(ctx context.Context, c *Cluster, token, hash str
 			continue
 		}
 		if u.RequestHash != hash {
-			return nil, errTokenReused(token, c.Name)
+			return nil, errTokenReused(token, clusterName)
 		}
 		return u, nil
 	}

@@ -5,6 +5,7 @@ package ec2api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"minato.dev/minato"
 	"minato.dev/minato/edge/aws"
@@ -20,21 +21,33 @@ func New(service *ec2.Service) *query.API {
 		Version:     "2016-11-15",
 		Namespace:   "http://ec2.amazonaws.com/doc/2016-11-15/",
 		Dialect:     query.EC2Query,
-		Operations: []query.Operation{
+		Operations:  h.operations(),
+		Refused:     refused,
+		ErrorCode:   codes.ErrorCode,
+	})
+}
+
+func (h handlers) operations() []query.Operation {
+	return slices.Concat(
+		[]query.Operation{
 			query.Op("DescribeAvailabilityZones", h.describeAvailabilityZones),
 			query.Op("DescribeSecurityGroups", h.describeSecurityGroups),
 			query.Op("DescribeSubnets", h.describeSubnets),
 			query.Op("DescribeVpcs", h.describeVpcs),
 		},
-		Refused:   refused,
-		ErrorCode: codes.ErrorCode,
-	})
+		h.launchTemplates(),
+	)
 }
 
 // codes are EC2's error codes (EC2 API reference, "Error codes"); most errors bring a finer one as their reason.
 var codes = query.Codes{
 	minato.Invalid:          {Name: "InvalidParameterValue", Status: http.StatusBadRequest},
 	minato.NotFound:         {Name: "InvalidParameterValue", Status: http.StatusBadRequest},
+	minato.AlreadyExists:    {Name: "InvalidParameterValue", Status: http.StatusBadRequest},
+	minato.InUse:            {Name: "DependencyViolation", Status: http.StatusBadRequest},
+	minato.WrongState:       {Name: "IncorrectState", Status: http.StatusBadRequest},
+	minato.LimitExceeded:    {Name: "ResourceCountExceeded", Status: http.StatusBadRequest},
+	minato.Conflict:         {Name: "OperationNotPermitted", Status: http.StatusBadRequest},
 	minato.Denied:           {Name: "UnauthorizedOperation", Status: http.StatusForbidden},
 	minato.PreconditionFail: {Name: "DryRunOperation", Status: http.StatusPreconditionFailed},
 	minato.Unavailable:      {Name: "Unavailable", Status: http.StatusServiceUnavailable},
@@ -47,6 +60,19 @@ type handlers struct{ service *ec2.Service }
 func caller(ctx context.Context) ec2.Caller {
 	call := aws.CallFrom(ctx)
 	return ec2.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
+}
+
+// dryRun is what all operations but those of Describe take.
+type dryRun struct{ DryRun bool }
+
+func (in dryRun) caller(ctx context.Context) ec2.Caller {
+	c := caller(ctx)
+	c.DryRun = in.DryRun
+	return c
+}
+
+func missing(parameter string) error {
+	return minato.Errorf(minato.Invalid, "The request must contain the parameter %s", parameter).Because("MissingParameter")
 }
 
 // describeInput is what all Describe operations take.

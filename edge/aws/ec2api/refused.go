@@ -4,13 +4,13 @@ package ec2api
 // name is answered as one that EC2 does not have.
 var refused = []string{
 	"AllocateAddress", "AssociateRouteTable", "AttachInternetGateway", "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress",
-	"CreateInternetGateway", "CreateKeyPair", "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateNatGateway",
+	"CreateInternetGateway", "CreateKeyPair", "CreateNatGateway",
 	"CreateNetworkInterface", "CreateRoute", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateTags", "CreateVolume",
-	"CreateVpc", "CreateVpcEndpoint", "DeleteInternetGateway", "DeleteKeyPair", "DeleteLaunchTemplate", "DeleteNatGateway",
+	"CreateVpc", "CreateVpcEndpoint", "DeleteInternetGateway", "DeleteKeyPair", "DeleteNatGateway",
 	"DeleteNetworkInterface", "DeleteRoute", "DeleteRouteTable", "DeleteSecurityGroup", "DeleteSubnet", "DeleteTags", "DeleteVolume",
 	"DeleteVpc", "DescribeAccountAttributes", "DescribeAddresses", "DescribeDhcpOptions", "DescribeImages",
 	"DescribeInstanceTypeOfferings", "DescribeInstanceTypes", "DescribeInstances", "DescribeInternetGateways", "DescribeKeyPairs",
-	"DescribeLaunchTemplateVersions", "DescribeLaunchTemplates", "DescribeNatGateways", "DescribeNetworkAcls",
+	"DescribeNatGateways", "DescribeNetworkAcls",
 	"DescribeNetworkInterfaces", "DescribePlacementGroups", "DescribeRegions", "DescribeRouteTables", "DescribeSecurityGroupRules",
 	"DescribeTags", "DescribeVolumes", "DescribeVpcAttribute", "DescribeVpcEndpointServices", "DescribeVpcEndpoints", "ImportKeyPair",
 	"ModifySubnetAttribute", "ModifyVpcAttribute", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RunInstances",

@@ -41,10 +41,13 @@ func newService() *eks.Service {
 			return nil
 		},
 		CheckRole: func(_ context.Context, role minato.ARN, _ string, _ minato.ARN) error {
-			if role.ResourceName() != "eks-cluster" {
-				return minato.Errorf(minato.NotFound, "no such role")
+			switch role.ResourceName() {
+			case "eks-cluster", "node":
+				return nil
+			case "lambda":
+				return minato.Errorf(minato.Denied, "it trusts somebody else")
 			}
-			return nil
+			return minato.Errorf(minato.NotFound, "no such role")
 		},
 		PrincipalID: func(_ context.Context, principal minato.ARN) (string, error) {
 			switch principal.String() {
@@ -65,7 +68,7 @@ func newService() *eks.Service {
 			Subnets: func(_ context.Context, _ minato.Scope, ids []string) (found []eks.Subnet, _ error) {
 				for _, id := range ids {
 					if zone, ok := zones[id]; ok {
-						found = append(found, eks.Subnet{ID: id, VPCID: "vpc-1", AvailabilityZone: zone})
+						found = append(found, eks.Subnet{ID: id, VPCID: "vpc-1", AvailabilityZone: zone, FreeAddresses: 4091})
 					}
 				}
 				return found, nil
@@ -80,6 +83,16 @@ func newService() *eks.Service {
 				return "sg-cluster", []store.Op{store.Create("/test/"+g.Name, nil)}, nil
 			},
 		},
+		Compute: eks.Compute{
+			InstanceType: func(name string) (eks.InstanceType, bool) {
+				return eks.InstanceType{Name: name, Architecture: "x86_64", Addresses: 18}, name == "t3.medium"
+			},
+			Release:      func(minor string) (string, bool) { return "1.35.4-20260127", minor == "1.35" },
+			Architecture: "x86_64",
+			NodePolicies: func(context.Context, minato.ARN) (eks.RolePolicies, error) {
+				return eks.RolePolicies{Attached: []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryReadOnly"}}, nil
+			},
+		},
 		BuiltMinors: func() []string { return []string{"1.31", "1.35", "1.37"} },
 		Log:         slog.New(slog.DiscardHandler),
 	}
@@ -91,7 +104,7 @@ func accessPolicy(name, unassociable string) eks.AccessPolicy {
 
 // TestScripts runs the conversations in testdata. A section is a request ("POST /clusters", "mallory: GET /clusters"), what it
 // must be answered ("200", "404 ResourceNotFoundException"), or something that happens meanwhile: "active NAME" and "remove
-// NAME" are what the control plane's reconciler does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
+// NAME" are what the control plane's reconciler does, "settle CLUSTER NAME" what that of nodegroups does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
 // last, $UUID for the end of any.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -115,8 +128,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// entryID is the end of an access entry's ARN, which is random.
-var entryID = regexp.MustCompile(`(:access-entry/[^"]+)/[-0-9a-f]{36}`)
+// randomID is the end of an ARN or of a name, which is random.
+var randomID = regexp.MustCompile(`((:access-entry|:nodegroup|:fargateprofile)/[^"]+/|"eks-[^"]+-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 type script struct {
 	service *eks.Service
@@ -132,6 +145,8 @@ func (s *script) run(t *testing.T, where, line, body string) {
 	switch {
 	case word == "active":
 		s.activate(t, rest)
+	case word == "settle":
+		s.settle(t, rest)
 	case word == "remove":
 		if _, err := s.service.Store.Commit(t.Context(), eks.Clusters(s.service.Store).DeleteOp(s.cluster(t, rest))); err != nil {
 			t.Fatalf("%s: %v", where, err)
@@ -174,7 +189,7 @@ func (s *script) compare(t *testing.T, where, status, code, body string) {
 	if s.update != "" {
 		text = strings.ReplaceAll(text, s.update, "$UPDATE")
 	}
-	text = entryID.ReplaceAllString(text, "$1/$$UUID")
+	text = randomID.ReplaceAllString(text, "$1$$UUID")
 	if fmt.Sprint(s.last.Code) != status || s.last.Header().Get("x-amzn-ErrorType") != code {
 		t.Fatalf("%s: got %d %s\n%s", where, s.last.Code, s.last.Header().Get("x-amzn-ErrorType"), text)
 	}
@@ -206,6 +221,26 @@ func (s *script) activate(t *testing.T, name string) {
 	}
 	if err == nil {
 		_, err = s.service.Store.Commit(t.Context(), append(ops, eks.Clusters(s.service.Store).UpdateOp(item))...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *script) settle(t *testing.T, names string) {
+	t.Helper()
+	cluster, name, _ := strings.Cut(names, " ")
+	groups := eks.Nodegroups(s.service.Store)
+	c := s.cluster(t, cluster).Value
+	item, err := groups.Get(t.Context(), eks.NodegroupKey(c.ID, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &item.Value
+	n.Status.Status, n.Status.ObservedGeneration, n.Status.GroupName = eks.NodegroupActive, n.Spec.Generation, n.GroupName()
+	ops, err := eks.CompleteNodegroupUpdates(t.Context(), s.service.Store, n)
+	if err == nil {
+		_, err = s.service.Store.Commit(t.Context(), append(ops, groups.UpdateOp(item))...)
 	}
 	if err != nil {
 		t.Fatal(err)

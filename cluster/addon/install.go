@@ -1,0 +1,34 @@
+package addon
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+
+	"minato.dev/minato/cluster/addon/catalogue"
+	"minato.dev/minato/service/eks"
+)
+
+// manager is the field manager that add-ons are applied by, as on EKS.
+const manager = "eks"
+
+// render is the objects of a version of an add-on for a cluster, which has been ACTIVE. address is where nodes reach endpoints.
+func render(address string, cluster *eks.Cluster, a catalogue.Addon, v catalogue.Version, in catalogue.Install) ([]object, error) {
+	endpoint, err := url.Parse(cluster.Status.Endpoint)
+	if err != nil || endpoint.Port() == "" {
+		return nil, fmt.Errorf("the endpoint %q of cluster %s has no port", cluster.Status.Endpoint, cluster.Name)
+	}
+	in.Server = "https://" + net.JoinHostPort(address, endpoint.Port())
+	in.ServiceCIDR = cluster.Spec.ServiceIPv4CIDR
+	rendered, err := a.Render(v, in)
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]object, len(rendered))
+	for i, o := range rendered {
+		if objects[i], err = asObject(o); err != nil {
+			return nil, err
+		}
+	}
+	return objects, nil
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/ec2"
+	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/iam"
+)
+
+// compute is what nodegroups ask of EC2 and IAM, in EKS's own types.
+func (s *Server) compute() eks.Compute {
+	return eks.Compute{
+		InstanceType: func(name string) (eks.InstanceType, bool) {
+			t, ok := ec2.InstanceTypeByName(name)
+			return eks.InstanceType{Name: t.Name, Architecture: t.Architecture, Addresses: 1 + t.PodAddresses()}, ok
+		},
+		Release:      s.nodeRelease,
+		Architecture: ec2.HostArchitecture(),
+		Simulated:    os.Geteuid() != 0,
+		LaunchTemplate: func(context.Context, minato.Scope, eks.NodegroupTemplate) (eks.LaunchTemplate, error) {
+			return eks.LaunchTemplate{}, minato.Errorf(minato.NotFound, "there are no launch templates")
+		},
+		NodePolicies: s.nodePolicies,
+	}
+}
+
+// nodeRelease names the image of a minor as EKS names its releases: patch and day.
+func (s *Server) nodeRelease(minor string) (string, bool) {
+	image, ok := s.ec2.ImageFor(minor, false)
+	if !ok {
+		return "", false
+	}
+	if image.CreatedAt.IsZero() {
+		return image.Patch, true
+	}
+	return image.Patch + "-" + image.CreatedAt.Format("20060102"), true
+}
+
+// nodePolicies are the policies of a role by what matters for nodes: which of AWS's it has, and whether it has others.
+func (s *Server) nodePolicies(ctx context.Context, role minato.ARN) (eks.RolePolicies, error) {
+	holder := iam.Holder{Account: role.Account, Kind: iam.RoleKind, Name: role.ResourceName()}
+	attached, _, err := s.iam.AttachedPolicies(ctx, holder, "", iam.Page{MaxItems: 1000})
+	if err != nil {
+		return eks.RolePolicies{}, err
+	}
+	inline, _, err := s.iam.InlinePolicies(ctx, holder, iam.Page{})
+	found := eks.RolePolicies{Own: len(inline) > 0}
+	for _, arn := range attached {
+		if arn.Account != "aws" {
+			found.Own = true
+			continue
+		}
+		_, name, _ := strings.Cut(arn.Resource, "/")
+		found.Attached = append(found.Attached, name[strings.LastIndex(name, "/")+1:])
+	}
+	return found, err
+}
