@@ -18,7 +18,7 @@ func Kube(executable string) kube.Binaries {
 	return kube.Binaries(filepath.Join(filepath.Dir(executable), "kube"))
 }
 
-// Upstream is the folder beside the minato binary where `make upstream` puts the programs that nodes run.
+// Upstream is the folder beside the minato binary where `make upstream` puts the programs that run as they are released.
 func Upstream(executable string) upstream.Binaries {
 	return upstream.Binaries(filepath.Join(filepath.Dir(executable), "upstream"))
 }

@@ -41,7 +41,7 @@ type Options struct {
 	Detached bool // no terminal is attached: there is nobody who could press Ctrl-C
 
 	Kube          kube.Binaries     // the built Kubernetes minors
-	Upstream      upstream.Binaries // the programs that nodes run besides Kubernetes
+	Upstream      upstream.Binaries // whatever else runs as it is released
 	Executable    string            // the minato binary, for the processes beside us
 	MinatoVersion string
 	Out           io.Writer // progress
