@@ -21,8 +21,9 @@ TEST_MINORS ?= 1.31 $(DEFAULT_MINOR) 1.36
 kube_binary = bin/kube/v$(1)/kube
 
 # The other programs that are run as they are released, and those that a real node needs.
-UPSTREAM := $(patsubst upstream/%/go.mod,%,$(wildcard upstream/*/go.mod))
-NODE_PROGRAMS := containerd runc cni coredns
+UPSTREAM_MODULES := $(patsubst upstream/%/go.mod,%,$(wildcard upstream/*/go.mod))
+UPSTREAM := $(UPSTREAM_MODULES) pause
+NODE_PROGRAMS := containerd runc cni pause coredns
 
 upstream_stamp = bin/upstream/$(1)/.built
 
@@ -45,8 +46,8 @@ race: ## the tests of the parts that start no Kubernetes, under the race detecto
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m . ./edge/... ./service/... ./engine/... ./internal/...
 
 .PHONY: build
-build: ## build bin/minato; the Go build cache decides what is compiled again
-	@$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/minato ./cmd/minato
+build: ## build bin/minato and bin/echo; the Go build cache decides what is compiled again
+	@$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: kube
 kube: ## build one Kubernetes minor: make kube VERSION=1.35
@@ -70,6 +71,9 @@ $(addprefix upstream-,$(UPSTREAM)): upstream-%: $(call upstream_stamp,%)
 bin/upstream/%/.built: upstream/%/go.mod upstream/%/go.sum upstream/programs.json upstream/build/main.go
 	@$(GO) run ./upstream/build $*
 
+bin/upstream/pause/.built: upstream/programs.json upstream/build/main.go
+	@$(GO) run ./upstream/build pause
+
 .PHONY: bench
 bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench/results.json
 	$(GO) run ./bench
@@ -88,4 +92,4 @@ tidy: ## go mod tidy, in the main module, the tools and what the bench compares 
 	$(GO) mod tidy
 	$(GO) -C tools mod tidy
 	$(GO) -C bench/authenticator mod tidy
-	for module in $(UPSTREAM); do $(GO) -C upstream/$$module mod tidy; done
+	for module in $(UPSTREAM_MODULES); do $(GO) -C upstream/$$module mod tidy; done

@@ -68,6 +68,7 @@ const (
 	etcdProcess = "etcd"
 	hookProcess = "hook"
 	gateProcess = "gate"
+	vpcProcess  = "vpc"
 	serverLog   = "minato.log"
 )
 

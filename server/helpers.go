@@ -6,25 +6,35 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/engine/store"
 )
 
-// startHelpers runs the webhooks and the gate, and waits until both have read their records.
+// realVPCs is whether VPCs are network namespaces, which takes root.
+func realVPCs() bool { return os.Geteuid() == 0 }
+
+// startHelpers runs the webhooks, the gate and the VPCs, and waits until all have read their records.
 func (s *Server) startHelpers(ctx context.Context) (string, error) {
 	var g errgroup.Group
-	for _, p := range []struct {
+	type helper struct {
 		name  string
 		ready func(context.Context) error
-	}{
+	}
+	helpers := []helper{
 		{hookProcess, s.probe("https", s.cfg.HookPort)},
 		{gateProcess, s.probe("http", s.cfg.GatePort)},
-	} {
+	}
+	if realVPCs() {
+		helpers = append(helpers, helper{vpcProcess, s.probeVPC})
+	}
+	for _, p := range helpers {
 		g.Go(func() error {
 			if err := s.sup.Ensure(ctx, s.ownProcess(p.name, p.ready)); err != nil {
 				return err
@@ -58,6 +68,11 @@ func (s *Server) probe(scheme string, port int) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// probeVPC asks the VPCs' process for /readyz, on its socket.
+func (s *Server) probeVPC(ctx context.Context) error {
+	return vpc.Ready(ctx, s.dir)
 }
 
 // renewCertificates looks daily whether a certificate of our own processes nears its end.

@@ -20,6 +20,7 @@ import (
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/internal/ports"
 	"minato.dev/minato/kube"
+	"minato.dev/minato/upstream"
 )
 
 // Options are what `minato up` was asked for. Empty ones keep what the home was started with before, or the default.
@@ -39,8 +40,9 @@ type Options struct {
 
 	Detached bool // no terminal is attached: there is nobody who could press Ctrl-C
 
-	Kube          kube.Binaries // the built Kubernetes minors
-	Executable    string        // the minato binary, for the processes beside us
+	Kube          kube.Binaries     // the built Kubernetes minors
+	Upstream      upstream.Binaries // whatever else runs as it is released
+	Executable    string            // the minato binary, for the processes beside us
 	MinatoVersion string
 	Out           io.Writer // progress
 }
@@ -79,13 +81,14 @@ func resolveListen(cfg *home.Config, o Options) error {
 		return minato.Errorf(minato.Invalid, "--listen %q: want host:port, such as %s", cfg.Listen, defaultListen)
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65534 {
-		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65534", cfg.Listen)
+	if err != nil || n < 1 || n > 65533 {
+		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65533", cfg.Listen)
 	}
 	// The TLS port stands in every issuer, so it stays what it was when there could first be a cluster.
 	if cfg.TLSPort == 0 || !begun(o.Home) {
 		cfg.TLSPort = n + 1
 	}
+	cfg.RegistryPort = n + 2
 	if len(o.Advertise) > 0 {
 		cfg.AdvertiseAddress = o.Advertise
 	}

@@ -6,6 +6,7 @@
 package upstream
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"maps"
@@ -27,7 +28,13 @@ type Module struct {
 	Tags     []string          `json:"tags"`  // build tags
 	Stamp    []string          `json:"stamp"` // string variables that the linker sets to Version
 	CGO      bool              `json:"cgo"`   // needs a C compiler; linked statically
+	C        bool              `json:"c"`     // each program is one file in C, PROGRAM.c, in its package's folder
+
+	In string `json:"dir"` // nested module that pins it, where that is not upstream/NAME
 }
+
+// Dir is the nested module that pins the released one, relative to the tree.
+func (m Module) Dir() string { return cmp.Or(m.In, path.Join("upstream", m.Name)) }
 
 // Names are the programs of a module in order.
 func (m Module) Names() []string { return slices.Sorted(maps.Keys(m.Programs)) }

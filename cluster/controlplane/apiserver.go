@@ -68,6 +68,7 @@ func (p plan) apiServer() supervisor.Spec {
 		"--allow-privileged=true",
 		"--kubelet-client-certificate=" + p.Dir.pki("kubelet-client.crt"),
 		"--kubelet-client-key=" + p.Dir.pki("kubelet-client.key"),
+		"--kubelet-certificate-authority=" + p.Dir.pki("ca.crt"), // kubelets have their serving certificates of the cluster's CA
 		"--kubelet-preferred-address-types=InternalIP",
 
 		"--audit-policy-file=" + p.Dir.generation(p.Generation, "audit.yaml"),
@@ -75,6 +76,9 @@ func (p plan) apiServer() supervisor.Spec {
 		"--audit-log-maxsize=" + strconv.Itoa(neverRotate),
 		"--audit-log-maxbackup=0", // newer minors would look for old files to remove
 		"--audit-log-maxage=0",
+	}
+	if p.Settings.VPCs {
+		args = append(args, "--egress-selector-config-file="+p.Dir.generation(p.Generation, egressFile))
 	}
 	if len(p.Version.FeatureGates) > 0 {
 		args = append(args, "--feature-gates="+strings.Join(p.Version.FeatureGates, ","))

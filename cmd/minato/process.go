@@ -19,6 +19,10 @@ func gateCommand() *cobra.Command {
 	return processCommand("gate", "own the clusters' endpoint ports", process.Gate)
 }
 
+func vpcCommand() *cobra.Command {
+	return processCommand("vpc", "keep the VPCs", process.VPC)
+}
+
 func processCommand(name, short string, run func(context.Context, home.Dir) error) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Hidden: true, Args: cobra.NoArgs}
 	dir := homeFlag(cmd)

@@ -266,7 +266,9 @@ func TestDeleteAddon(t *testing.T) {
 		t.Errorf("again: %+v, %v", again.Spec, err)
 	}
 	// Who waits is told when it is gone.
-	go func() { _ = Addons(w.Store).Delete(context.Background(), AddonKey(a.ClusterID, "dns"), store.AnyRevision) }()
+	go func() {
+		_ = Addons(w.Store).Delete(context.Background(), AddonKey(a.ClusterID, "dns"), store.AnyRevision)
+	}()
 	_, err = w.AwaitAddon(t.Context(), alice, "prod", "dns", 20*time.Second)
 	wantError(t, err, minato.NotFound, "No addon: dns found in cluster: prod")
 }

@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -37,7 +38,7 @@ func (s *Service) CreateNodegroup(ctx context.Context, c Caller, r CreateNodegro
 // withNodegroup names the nodegroup in an error that is meant for the client.
 func withNodegroup(err error, clusterName, name string) error {
 	err = withCluster(err, clusterName)
-	if e, ok := err.(*minato.Error); ok && e.Kind != minato.Denied { //nolint:errorlint // withCluster gives the error itself
+	if e, ok := errors.AsType[*minato.Error](err); ok && e.Kind != minato.Denied {
 		return e.With("nodegroupName", name)
 	}
 	return err
@@ -108,7 +109,7 @@ func (s *Service) newNodegroup(ctx context.Context, c Caller, cluster *Cluster, 
 // newNodegroupSpec checks what needs no other service and fills in the defaults (API reference, CreateNodegroup).
 func (s *Service) newNodegroupSpec(r CreateNodegroupRequest) (NodegroupSpec, error) {
 	spec := NodegroupSpec{
-		Generation: 1, Revision: 1, CapacityType: r.CapacityType, SubnetIDs: r.SubnetIDs, Labels: r.Labels, Taints: r.Taints, Repair: r.Repair,
+		Generation: 1, Revision: 1, LastRevision: 1, CapacityType: r.CapacityType, SubnetIDs: r.SubnetIDs, Labels: r.Labels, Taints: r.Taints, Repair: r.Repair,
 		Update: NodegroupUpdates{MaxUnavailable: 1},
 	}
 	if spec.CapacityType == "" {

@@ -28,6 +28,7 @@ type partKind struct {
 var partKinds = map[string]partKind{
 	nodegroupPart: kindOf(Nodegroups, func(n *Nodegroup) (string, *minato.Tags) { return n.UUID, &n.Tags }),
 	addonPart:     kindOf(Addons, func(a *Addon) (string, *minato.Tags) { return a.UUID, &a.Tags }),
+	fargatePart:   kindOf(FargateProfiles, func(p *FargateProfile) (string, *minato.Tags) { return p.UUID, &p.Tags }),
 }
 
 // kindOf is the kind of the parts in a collection, whose ids are cluster id and name.

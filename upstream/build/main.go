@@ -4,6 +4,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,7 +55,11 @@ func build(m upstream.Module) error {
 	fmt.Printf("building %s %s\n", m.Name, m.Version)
 	for _, program := range m.Names() {
 		dest := filepath.Join(dir, program)
-		if err := goBuild(m, program, dest+".building"); err != nil {
+		compile := goBuild
+		if m.C {
+			compile = cBuild
+		}
+		if err := compile(m, program, dest+".building"); err != nil {
 			return err
 		}
 		if err := os.Rename(dest+".building", dest); err != nil {
@@ -67,13 +72,33 @@ func build(m upstream.Module) error {
 func goBuild(m upstream.Module, program, dest string) error {
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(m), "-tags", strings.Join(m.Tags, ","), "-o", dest}
 	cmd := exec.Command("go", append(args, m.Package(program))...)
-	cmd.Dir = filepath.Join("upstream", m.Name)
+	cmd.Dir = m.Dir()
 	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
 	if m.CGO {
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=1")
 	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
+}
+
+// cBuild compiles one file of C out of the module cache, where the go command has verified it.
+func cBuild(m upstream.Module, program, dest string) error {
+	download := exec.Command("go", "mod", "download", "-json", m.Module)
+	download.Dir = m.Dir()
+	download.Env = append(os.Environ(), "GOWORK=off")
+	download.Stderr = os.Stderr
+	out, err := download.Output()
+	if err != nil {
+		return fmt.Errorf("downloading %s: %w", m.Module, err)
+	}
+	var released struct{ Dir string }
+	if err := json.Unmarshal(out, &released); err != nil {
+		return err
+	}
+	source := filepath.Join(released.Dir, m.Programs[program], program+".c")
+	cc := exec.Command("gcc", "-Os", "-Wall", "-static", "-s", "-DVERSION="+m.Version, "-o", dest, source)
+	cc.Stdout, cc.Stderr = os.Stdout, os.Stderr
+	return cc.Run()
 }
 
 // ldflags stamp the version, and link what has C in it statically, so that it runs in any file system.
