@@ -28,6 +28,9 @@ type AccessEntry struct {
 	CreatedAt  time.Time          `json:"createdAt"`
 	ModifiedAt time.Time          `json:"modifiedAt"`
 
+	// ForNodes is whether it was made for a nodegroup or a Fargate profile, to go with the last one of its role.
+	ForNodes bool `json:"forNodes,omitempty"`
+
 	// ClientRequestToken and RequestHash make CreateAccessEntry idempotent.
 	ClientRequestToken string `json:"clientRequestToken,omitempty"`
 	RequestHash        string `json:"requestHash,omitempty"`

@@ -41,6 +41,8 @@ type NodegroupSpec struct {
 	Generation int64 `json:"generation"`
 	// Revision counts those changes that take new nodes. A node of another revision is replaced.
 	Revision int64 `json:"revision"`
+	// LastRevision is the latest one that there has been, which an update that failed may have left.
+	LastRevision int64 `json:"lastRevision"`
 
 	Version        string `json:"version"`        // minor of the nodes: "1.35"
 	ReleaseVersion string `json:"releaseVersion"` // "1.35.4-20261101", or the id of a launch template's own image
@@ -115,9 +117,30 @@ type NodegroupState struct {
 	Status             NodegroupStatus `json:"status"`
 	ObservedGeneration int64           `json:"observedGeneration"`
 	// GroupName is what stands for the Auto Scaling group; empty before there is one.
-	GroupName  string                `json:"groupName,omitempty"`
+	GroupName string `json:"groupName,omitempty"`
+	// Machines are what the reconciler remembers of the nodes that there are, by instance id.
+	Machines map[string]Machine `json:"machines,omitempty"`
+	// KnownLabels and KnownTaints are the keys of all labels that the nodegroup has had, and all its taints without values, to be
+	// taken off nodes again.
+	KnownLabels []string `json:"knownLabels,omitempty"`
+	KnownTaints []Taint  `json:"knownTaints,omitempty"`
+	// Failures counts the instances in a row that ended before they were nodes, the last one at FailedAt because of Failure.
+	Failures   int                   `json:"failures,omitempty"`
+	FailedAt   time.Time             `json:"failedAt,omitzero"`
+	Failure    string                `json:"failure,omitempty"`
 	Health     []HealthIssue         `json:"health,omitempty"`
 	Conditions []reconcile.Condition `json:"conditions,omitempty"`
+}
+
+// Machine is what is remembered of one node. Its times are the machine's, not those of a test clock.
+type Machine struct {
+	SeenAt     time.Time `json:"seenAt"`              // first looked at
+	JoinedAt   time.Time `json:"joinedAt,omitzero"`   // first Ready
+	DrainingAt time.Time `json:"drainingAt,omitzero"` // on its way out since
+	// Synced is the Spec.Generation whose labels and taints the node was given.
+	Synced int64 `json:"synced,omitempty"`
+	// Reason is why it is on its way out.
+	Reason string `json:"reason,omitempty"`
 }
 
 // ARN is arn:aws:eks:REGION:ACCOUNT:nodegroup/CLUSTER/NAME/UUID.

@@ -100,7 +100,7 @@ func TestCreateNodegroupWithDefaults(t *testing.T) {
 	want := Nodegroup{
 		Scope: testScope, ClusterName: "prod", Name: "ng", CreatedAt: today, ModifiedAt: today, Tags: minato.Tags{"team": "a"},
 		Spec: NodegroupSpec{
-			Generation: 1, Revision: 1, Version: "1.35", ReleaseVersion: "1.35.4-20260127", AMIType: "AL2023_x86_64_STANDARD", CapacityType: "ON_DEMAND",
+			Generation: 1, Revision: 1, LastRevision: 1, Version: "1.35", ReleaseVersion: "1.35.4-20260127", AMIType: "AL2023_x86_64_STANDARD", CapacityType: "ON_DEMAND",
 			InstanceTypes: []string{"t3.medium"}, DiskGiB: 20, SubnetIDs: []string{"subnet-a", "subnet-b"},
 			NodeRole: minato.NewARN("iam", "", "111122223333", "role/node"), Scaling: Scaling{1, 2, 2}, Update: NodegroupUpdates{MaxUnavailable: 1},
 		},

@@ -108,7 +108,7 @@ func (s *Service) newNodegroup(ctx context.Context, c Caller, cluster *Cluster, 
 // newNodegroupSpec checks what needs no other service and fills in the defaults (API reference, CreateNodegroup).
 func (s *Service) newNodegroupSpec(r CreateNodegroupRequest) (NodegroupSpec, error) {
 	spec := NodegroupSpec{
-		Generation: 1, Revision: 1, CapacityType: r.CapacityType, SubnetIDs: r.SubnetIDs, Labels: r.Labels, Taints: r.Taints, Repair: r.Repair,
+		Generation: 1, Revision: 1, LastRevision: 1, CapacityType: r.CapacityType, SubnetIDs: r.SubnetIDs, Labels: r.Labels, Taints: r.Taints, Repair: r.Repair,
 		Update: NodegroupUpdates{MaxUnavailable: 1},
 	}
 	if spec.CapacityType == "" {

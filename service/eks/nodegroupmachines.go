@@ -15,8 +15,10 @@ const (
 	defaultARMType      = "t4g.medium"
 	defaultDiskGiB      = 20
 	maxDiskGiB          = 16384
-	customAMI           = "CUSTOM"
 )
+
+// CustomAMI is the AMI type of a nodegroup whose launch template has an image of its own.
+const CustomAMI = "CUSTOM"
 
 // amiTypes are the AMI types by architecture: Minato's nodes are set up as Amazon Linux 2023 is, and are nothing else.
 var amiTypes = map[string]string{"x86_64": "AL2023_x86_64_STANDARD", "arm64": "AL2023_ARM_64_STANDARD"}
@@ -116,7 +118,7 @@ func (s *Service) chooseRelease(minor, release string, spec *NodegroupSpec) erro
 // customImage sets what follows from a launch template with an image of its own.
 func customImage(t LaunchTemplate, r CreateNodegroupRequest, clusterVersion string, spec *NodegroupSpec) error {
 	for member, given := range map[string]bool{
-		"amiType": r.AMIType != "" && r.AMIType != customAMI, "version": r.Version != "", "releaseVersion": r.ReleaseVersion != "",
+		"amiType": r.AMIType != "" && r.AMIType != CustomAMI, "version": r.Version != "", "releaseVersion": r.ReleaseVersion != "",
 	} {
 		if given {
 			return minato.Errorf(minato.Invalid, "You cannot specify %s when the launch template specifies an image, as version %s of %s does", member, t.Ref.Version, t.Ref.Name)
@@ -125,7 +127,7 @@ func customImage(t LaunchTemplate, r CreateNodegroupRequest, clusterVersion stri
 	if err := checkNodeMinor(t.ImageMinor, clusterVersion); err != nil {
 		return minato.Errorf(minato.Invalid, "The image %s of the launch template cannot be used: %w", t.ImageID, err)
 	}
-	spec.AMIType, spec.Version, spec.ReleaseVersion = customAMI, t.ImageMinor, t.ImageID
+	spec.AMIType, spec.Version, spec.ReleaseVersion = CustomAMI, t.ImageMinor, t.ImageID
 	return nil
 }
 

@@ -36,9 +36,9 @@ func FailNodegroupUpdates(ctx context.Context, s store.Store, n *Nodegroup, reas
 	var ops []store.Op
 	for i, item := range running {
 		if before := item.Value.NodegroupBefore; i == 0 && before != nil && before.Revision != n.Spec.Revision {
-			generation := n.Spec.Generation + 1
+			generation, last := n.Spec.Generation+1, n.Spec.LastRevision
 			n.Spec = *before
-			n.Spec.Generation = generation
+			n.Spec.Generation, n.Spec.LastRevision = generation, last
 		}
 		item.Value.Status, item.Value.Errors, item.Value.NodegroupBefore = UpdateFailed, reasons, nil
 		ops = append(ops, PartUpdates(s).UpdateOp(item))

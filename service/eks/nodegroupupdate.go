@@ -192,7 +192,7 @@ func (s *Service) changeVersion(ctx context.Context, cluster *Cluster, r UpdateN
 		template = t
 		params = append(params, UpdateParam{"LaunchTemplateName", t.Ref.Name}, UpdateParam{"LaunchTemplateVersion", t.Ref.Version})
 	}
-	if spec.AMIType == customAMI {
+	if spec.AMIType == CustomAMI {
 		if r.Version != "" || r.ReleaseVersion != "" {
 			return nil, minato.Errorf(minato.Invalid, "You cannot specify version or releaseVersion when the launch template specifies an image")
 		}
@@ -216,7 +216,8 @@ func (s *Service) changeVersion(ctx context.Context, cluster *Cluster, r UpdateN
 		params = append([]UpdateParam{{"Version", spec.Version}, {"ReleaseVersion", spec.ReleaseVersion}}, params...)
 	}
 	if spec.Version != before.Version || spec.ReleaseVersion != before.ReleaseVersion || wire(spec.Template) != wire(before.Template) {
-		spec.Revision++
+		spec.LastRevision++
+		spec.Revision = spec.LastRevision
 	}
 	return params, nil
 }
@@ -233,7 +234,7 @@ func (s *Service) changeTemplate(ctx context.Context, cluster *Cluster, ref Node
 	switch {
 	case t.Ref.ID != spec.Template.ID:
 		return t, minato.Errorf(minato.Invalid, "You cannot use a different launch template: the nodegroup was created with %s (%s)", spec.Template.Name, spec.Template.ID)
-	case (t.ImageID != "") != (spec.AMIType == customAMI):
+	case (t.ImageID != "") != (spec.AMIType == CustomAMI):
 		return t, minato.Errorf(minato.Invalid, "You cannot change between an image of EKS and one of the launch template: create another nodegroup")
 	case t.InstanceType != "" && len(spec.InstanceTypes) > 0:
 		return t, minato.Errorf(minato.Invalid, "You cannot specify instance types in both the launch template, which has %s, and the nodegroup", t.InstanceType)

@@ -1,0 +1,245 @@
+package nodegroup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/ec2"
+	"minato.dev/minato/service/eks"
+)
+
+// Tags of the instances of a nodegroup. EKS has the first ones; recordTag and revisionTag are ours: the id of the nodegroup's record,
+// and the Spec.Revision that the instance was made by.
+const (
+	groupTag    = "aws:autoscaling:groupName"
+	recordTag   = "aws:minato:nodegroup"
+	revisionTag = "aws:minato:nodegroup-revision"
+)
+
+// requester is who launches the instances.
+const requester = "amazon-eks"
+
+// maxFailures is how many instances in a row may end before they were nodes, before that is a health issue.
+const maxFailures = 3
+
+// resize launches the instances that are missing and begins to drain those that are too many or outdated.
+func (c *Controller) resize(ctx context.Context, p *pass) error {
+	spec := &p.group.Spec
+	launch, drain := plan(p.states(), wanted{
+		desired:     spec.Scaling.Desired,
+		unavailable: unavailable(spec.Update.MaxUnavailable, spec.Update.MaxUnavailablePercentage, spec.Scaling.Desired),
+		minimal:     spec.Update.Strategy == "MINIMAL",
+	})
+	for _, m := range p.members {
+		if slices.Contains(drain, m.instance.ID) {
+			reason := drainScaleIn
+			if !p.current(m) {
+				reason = drainOutdated
+			}
+			p.drain(m, reason)
+		}
+	}
+	if pr := c.tooManyFailures(p); pr != nil {
+		p.problems = append(p.problems, pr)
+		launch = min(launch, 1)
+		if p.now.Sub(p.group.Status.FailedAt) < backOff(p.group.Status.Failures) {
+			launch = 0
+		}
+	}
+	p.launched = launch > 0
+	if launch == 0 {
+		return nil
+	}
+	return c.launch(ctx, p, launch)
+}
+
+func (p *pass) states() []state {
+	states := make([]state, len(p.members))
+	for i, m := range p.members {
+		states[i] = state{
+			id: m.instance.ID, zone: m.instance.Zone, current: p.current(m), ready: m.ready(), draining: m.draining(),
+			age: int(p.now.Sub(m.machine.SeenAt) / time.Second),
+		}
+	}
+	return states
+}
+
+// current is whether a member was made as nodes are to be made now.
+func (p *pass) current(m *member) bool {
+	return m.instance.Tags[revisionTag] == strconv.FormatInt(p.group.Spec.Revision, 10)
+}
+
+// tooManyFailures is the health issue of instances that end again and again before they are nodes.
+func (c *Controller) tooManyFailures(p *pass) *problem {
+	if p.group.Status.Failures < maxFailures {
+		return nil
+	}
+	return problemf(issueLaunch, []string{p.group.GroupName()}, "%d instances in a row ended before they were nodes, the last one: %s", p.group.Status.Failures, p.group.Status.Failure)
+}
+
+// backOff is how long to wait for the next instance after so many that failed.
+func backOff(failures int) time.Duration {
+	return min(time.Duration(failures)*10*time.Second, 5*time.Minute)
+}
+
+// launch makes instances, spread over the zones of the subnets that have room.
+func (c *Controller) launch(ctx context.Context, p *pass, count int) error {
+	template, err := c.template(ctx, p)
+	if err != nil {
+		return err
+	}
+	subnets, err := c.subnets(ctx, p)
+	if err != nil {
+		return err
+	}
+	perZone := map[string]int{}
+	for _, m := range p.members {
+		if !m.draining() {
+			perZone[m.instance.Zone]++
+		}
+	}
+	for range count {
+		if err := c.launchOne(ctx, p, template, subnets, perZone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// launchOne tries the subnets from the emptiest zone on, and in each the instance types in their order.
+func (c *Controller) launchOne(ctx context.Context, p *pass, t Template, subnets []ec2.Subnet, perZone map[string]int) error {
+	slices.SortStableFunc(subnets, func(a, b ec2.Subnet) int {
+		return cmp.Or(cmp.Compare(perZone[a.Zone], perZone[b.Zone]), cmp.Compare(b.AvailableAddresses(), a.AvailableAddresses()), cmp.Compare(a.ID, b.ID))
+	})
+	types := p.group.Spec.InstanceTypes
+	if len(types) == 0 {
+		types = []string{t.InstanceType}
+	}
+	var last error
+	for i := range subnets {
+		for _, itype := range types {
+			err := c.commit(ctx, func() ([]store.Op, error) {
+				_, ops, err := c.deps.EC2.LaunchOps(ctx, p.group.Scope, c.request(p, t, subnets[i].ID, itype))
+				return ops, err
+			})
+			if err == nil {
+				perZone[subnets[i].Zone]++
+				return nil
+			}
+			if last = err; minato.KindOf(err) == minato.Internal {
+				return err
+			}
+		}
+	}
+	return launchProblem(p, last)
+}
+
+// request is one instance.
+func (c *Controller) request(p *pass, t Template, subnetID, itype string) ec2.Launch {
+	n := &p.group
+	tags := minato.Tags{}
+	maps.Copy(tags, t.Tags)
+	maps.Copy(tags, minato.Tags{
+		"eks:cluster-name": n.ClusterName, "eks:nodegroup-name": n.Name, "aws:eks:cluster-name": n.ClusterName,
+		"kubernetes.io/cluster/" + n.ClusterName: "owned", "k8s.io/cluster-autoscaler/enabled": "true",
+		"k8s.io/cluster-autoscaler/" + n.ClusterName: "owned", groupTag: n.GroupName(), recordTag: p.item.ID,
+		revisionTag: strconv.FormatInt(n.Spec.Revision, 10),
+	})
+	l := ec2.Launch{
+		Count: 1, Type: itype, ImageID: t.ImageID, SubnetID: subnetID, SecurityGroups: t.SecurityGroups, ProfileARN: p.profile, RoleARN: n.Spec.NodeRole,
+		UserData: t.UserData, DiskGiB: t.DiskGiB, Spot: n.Spec.CapacityType == "SPOT", Metadata: t.Metadata, Tags: tags, RequesterID: requester,
+		InterfaceTags: minato.Tags{"cluster.k8s.amazonaws.com/name": n.ClusterName},
+	}
+	if ref := n.Spec.Template; ref != nil {
+		version, _ := strconv.ParseInt(ref.Version, 10, 64) // a number since it was resolved
+		l.Template = &ec2.TemplateRef{ID: ref.ID, Version: version}
+	}
+	return l
+}
+
+// launchProblem says in EKS's words why an instance cannot be had.
+func launchProblem(p *pass, err error) error {
+	e, ok := errors.AsType[*minato.Error](err)
+	if !ok {
+		return err
+	}
+	spec := &p.group.Spec
+	switch e.Reason {
+	case "InsufficientFreeAddressesInSubnet":
+		return problemf(issueAddresses, spec.SubnetIDs, "Amazon Autoscaling was unable to launch instances because there are not enough free addresses in the subnet associated with your AutoScaling group(s): %w", err)
+	case "InvalidSubnetID.NotFound":
+		return problemf(issueSubnet, spec.SubnetIDs, "%w", err)
+	case "InvalidGroup.NotFound":
+		return problemf(issueGroup, nil, "%w", err)
+	case "InvalidAMIID.NotFound":
+		return problemf(issueImage, []string{spec.ReleaseVersion}, "%w", err)
+	}
+	return problemf(issueLaunch, []string{p.group.GroupName()}, "%w", err)
+}
+
+// subnets are those of the nodegroup that are still there; one of them at least must be.
+func (c *Controller) subnets(ctx context.Context, p *pass) ([]ec2.Subnet, error) {
+	ids := p.group.Spec.SubnetIDs
+	subnets, err := c.deps.EC2.Subnets(ctx, p.group.Scope, ids)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, id := range ids {
+		if !slices.ContainsFunc(subnets, func(n ec2.Subnet) bool { return n.ID == id }) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) > 0 {
+		pr := problemf(issueSubnet, missing, "The Amazon EC2 subnets %v of the nodegroup were not found", missing)
+		if len(subnets) == 0 {
+			return nil, pr
+		}
+		p.problems = append(p.problems, pr)
+	}
+	return subnets, nil
+}
+
+// template is what the machines are made from: the launch template of the nodegroup, with what EKS adds to it.
+func (c *Controller) template(ctx context.Context, p *pass) (t Template, err error) {
+	spec := &p.group.Spec
+	if spec.Template != nil {
+		t, err = c.deps.Template(ctx, p.group.Scope, *spec.Template)
+		if minato.Is(err, minato.NotFound) {
+			return t, problemf(issueTemplate, []string{spec.Template.ID}, "The launch template %s, version %s, was not found", spec.Template.ID, spec.Template.Version)
+		}
+		if err != nil {
+			return t, err
+		}
+	}
+	if spec.DiskGiB != 0 {
+		t.DiskGiB = spec.DiskGiB
+	}
+	if len(t.SecurityGroups) == 0 {
+		t.SecurityGroups = []string{p.cluster.Spec.ClusterSecurityGroup}
+	}
+	if t.Metadata.HopLimit == 0 {
+		t.Metadata.HopLimit = 1
+	}
+	if t.ImageID != "" {
+		return t, nil // of the owner's own choice, and so is the user data
+	}
+	image, ok := c.deps.EC2.ImageFor(spec.Version, spec.Labels[eks.SimulatedLabel] == eks.Simulated)
+	if !ok {
+		return t, problemf(issueImage, []string{spec.ReleaseVersion}, "There is no image for nodes with Kubernetes %s any more", spec.Version)
+	}
+	t.ImageID = image.ID
+	t.UserData, err = userData(p, t)
+	if err != nil {
+		return t, fmt.Errorf("making the user data of nodes: %w", err)
+	}
+	return t, nil
+}

@@ -1,0 +1,66 @@
+package nodegroup
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+
+	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/cluster/node/nodeadm"
+	"minato.dev/minato/service/eks"
+)
+
+// userData is the NodeConfig of the nodegroup's nodes, merged with the one in the launch template, which may add to the kubelet's
+// configuration and flags.
+func userData(p *pass, t Template) ([]byte, error) {
+	ca, err := base64.StdEncoding.DecodeString(p.cluster.Status.CAData)
+	if err != nil {
+		return nil, fmt.Errorf("the cluster's CA: %w", err)
+	}
+	endpoint, err := vpcEndpoint(p.cluster.Status.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	config := nodeadm.NodeConfig{Cluster: nodeadm.Cluster{
+		Name: p.cluster.Name, APIServerEndpoint: endpoint, CertificateAuthority: ca, CIDR: p.cluster.Spec.ServiceIPv4CIDR,
+	}}
+	if len(t.UserData) > 0 {
+		own, err := nodeadm.Parse(t.UserData)
+		if err != nil {
+			return nil, problemf("Ec2LaunchTemplateInvalidConfiguration", nil, "The user data of the launch template cannot be used: %w", err)
+		}
+		config = own.Merge(config)
+	}
+	config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.LabelsFlag(nodeLabels(&p.group, t.ImageID)))
+	if taints := p.group.Spec.Taints; len(taints) > 0 {
+		config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.TaintsFlag(nodeTaints(taints)))
+	}
+	return nodeadm.Render(config)
+}
+
+// vpcEndpoint is where a cluster's endpoint is found in its VPC: on the same port.
+func vpcEndpoint(endpoint string) (string, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Port() == "" {
+		return "", fmt.Errorf("the cluster's endpoint %q has no port", endpoint)
+	}
+	return "https://" + net.JoinHostPort(gate.VPCAddress.String(), u.Port()), nil
+}
+
+func nodeLabels(n *eks.Nodegroup, imageID string) map[string]string {
+	labels := map[string]string{nodegroupLabel: n.Name, imageLabel: imageID, capacityLabel: n.Spec.CapacityType}
+	maps.Copy(labels, n.Spec.Labels)
+	return labels
+}
+
+// effects are the effects of taints in Kubernetes' spelling, by the EKS API's.
+var effects = map[string]string{"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
+
+func nodeTaints(taints []eks.Taint) (out []nodeadm.Taint) {
+	for _, t := range taints {
+		out = append(out, nodeadm.Taint{Key: t.Key, Value: t.Value, Effect: effects[t.Effect]})
+	}
+	return out
+}
