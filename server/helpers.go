@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,10 +14,15 @@ import (
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/ports"
 )
 
-// startHelpers runs the webhooks and the gate, and waits until both have read their records.
+// startHelpers runs the webhooks, the gate and the registry, and waits until all have read their records.
 func (s *Server) startHelpers(ctx context.Context) (string, error) {
+	if !slices.Contains(s.sup.OnFile(), registryProcess) && ports.Taken("127.0.0.1", s.cfg.RegistryPort) {
+		return "", fmt.Errorf("port %d, two above that of the AWS APIs, is the registry's, and something else has it. "+
+			"Choose another address with --listen HOST:PORT", s.cfg.RegistryPort)
+	}
 	var g errgroup.Group
 	for _, p := range []struct {
 		name  string
@@ -24,6 +30,7 @@ func (s *Server) startHelpers(ctx context.Context) (string, error) {
 	}{
 		{hookProcess, s.probe("https", s.cfg.HookPort)},
 		{gateProcess, s.probe("http", s.cfg.GatePort)},
+		{registryProcess, s.probe("http", s.cfg.RegistryPort)},
 	} {
 		g.Go(func() error {
 			if err := s.sup.Ensure(ctx, s.ownProcess(p.name, p.ready)); err != nil {

@@ -69,6 +69,7 @@ func (d Dir) Credentials() string { return d.Path("credentials.json") }
 type Config struct {
 	Listen           string        `json:"listen"`           // AWS API, host:port
 	TLSPort          int           `json:"tlsPort"`          // OIDC issuers, and the AWS API over TLS
+	RegistryPort     int           `json:"registryPort"`     // images, on loopback
 	AdvertiseAddress []string      `json:"advertiseAddress"` // names and addresses that clients may use; the first is in endpoints and issuers
 	Region           minato.Region `json:"region"`
 	Accounts         []string      `json:"accounts"`
