@@ -31,6 +31,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 			TLSPort:       s.cfg.TLSPort,
 			HookPort:      s.cfg.HookPort,
 			EtcdEndpoints: s.cfg.EtcdEndpoints,
+			VPCs:          realVPCs(),
 		},
 		Kube:           s.o.Kube,
 		Clock:          s.clock,

@@ -7,10 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/server/control"
@@ -43,12 +45,15 @@ func Down(ctx context.Context, dir home.Dir, out io.Writer) error {
 	if err := stopProcesses(ctx, sup, all); err != nil {
 		return err
 	}
+	if err := vpc.RemoveAll(dir); err != nil {
+		return err
+	}
 	fmt.Fprintln(out, "stopped")
 	return nil
 }
 
 // stopProcesses stops the children that should stop: control planes first, since they need the others to end well, then the
-// webhooks, the gate and the registry, and etcd last.
+// webhooks, the gate, the VPCs and the registry, and etcd last.
 func stopProcesses(ctx context.Context, sup *supervisor.Supervisor, should func(supervisor.Status) bool) error {
 	stages := make([][]string, 4)
 	add := func(name string) { stages[stopStage(name)] = append(stages[stopStage(name)], name) }
@@ -81,7 +86,7 @@ func stopStage(name string) int {
 	switch {
 	case name == etcdProcess:
 		return 3
-	case name == hookProcess || name == gateProcess || name == registryProcess:
+	case slices.Contains([]string{hookProcess, gateProcess, vpcProcess, registryProcess}, name):
 		return 2
 	case strings.Contains(name, "/kube-apiserver-"):
 		return 1
@@ -99,5 +104,5 @@ func Purge(dir home.Dir) error {
 	if !dir.Exists() {
 		return fmt.Errorf("%s is no Minato home (it has no config.json): nothing is deleted", dir)
 	}
-	return errors.Join(os.RemoveAll(dir.Run()), os.RemoveAll(string(dir)))
+	return errors.Join(vpc.RemoveAll(dir), os.RemoveAll(dir.Run()), os.RemoveAll(string(dir)))
 }

@@ -69,6 +69,7 @@ const (
 	hookProcess     = "hook"
 	gateProcess     = "gate"
 	registryProcess = "registry"
+	vpcProcess      = "vpc"
 	serverLog       = "minato.log"
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -13,25 +14,34 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/internal/ports"
 )
 
-// startHelpers runs the webhooks, the gate and the registry, and waits until all have read their records.
+// realVPCs is whether VPCs are network namespaces, which takes root.
+func realVPCs() bool { return os.Geteuid() == 0 }
+
+// startHelpers runs the webhooks, the gate, the registry and the VPCs, and waits until all have read their records.
 func (s *Server) startHelpers(ctx context.Context) (string, error) {
 	if !slices.Contains(s.sup.OnFile(), registryProcess) && ports.Taken("127.0.0.1", s.cfg.RegistryPort) {
 		return "", fmt.Errorf("port %d, two above that of the AWS APIs, is the registry's, and something else has it. "+
 			"Choose another address with --listen HOST:PORT", s.cfg.RegistryPort)
 	}
 	var g errgroup.Group
-	for _, p := range []struct {
+	type helper struct {
 		name  string
 		ready func(context.Context) error
-	}{
+	}
+	helpers := []helper{
 		{hookProcess, s.probe("https", s.cfg.HookPort)},
 		{gateProcess, s.probe("http", s.cfg.GatePort)},
 		{registryProcess, s.probe("http", s.cfg.RegistryPort)},
-	} {
+	}
+	if realVPCs() {
+		helpers = append(helpers, helper{vpcProcess, s.probeVPC})
+	}
+	for _, p := range helpers {
 		g.Go(func() error {
 			if err := s.sup.Ensure(ctx, s.ownProcess(p.name, p.ready)); err != nil {
 				return err
@@ -65,6 +75,11 @@ func (s *Server) probe(scheme string, port int) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// probeVPC asks the VPCs' process for /readyz, on its socket.
+func (s *Server) probeVPC(ctx context.Context) error {
+	return vpc.Ready(ctx, s.dir)
 }
 
 // renewCertificates looks daily whether a certificate of our own processes nears its end.

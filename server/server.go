@@ -17,6 +17,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/edge/kubehook"
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/engine/store"
@@ -113,6 +114,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"accounts", s.ensureAccounts},
 		step{"webhooks, gate and registry", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
+		step{"simulated nodes", s.startSimulatedNodes},
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},
 		step{"AWS APIs", s.serveAPIs},
@@ -167,6 +169,9 @@ func (s *Server) stop(stopBackground func(), orderly bool) error {
 		defer cancel()
 		err = errors.Join(err, stopProcesses(ctx, s.sup, func(p supervisor.Status) bool { return orderly || !p.Adopted }))
 		s.sup.Close()
+	}
+	if orderly && err == nil {
+		err = vpc.RemoveAll(s.dir)
 	}
 	for i := len(s.atStop) - 1; i >= 0; i-- {
 		s.atStop[i]()

@@ -76,6 +76,9 @@ func (p plan) apiServer() supervisor.Spec {
 		"--audit-log-maxbackup=0", // newer minors would look for old files to remove
 		"--audit-log-maxage=0",
 	}
+	if p.Settings.VPCs {
+		args = append(args, "--egress-selector-config-file="+p.Dir.generation(p.Generation, egressFile))
+	}
 	if len(p.Version.FeatureGates) > 0 {
 		args = append(args, "--feature-gates="+strings.Join(p.Version.FeatureGates, ","))
 	}

@@ -22,7 +22,7 @@ var anonymousPaths = []string{"/livez", "/readyz", "/healthz"}
 // configFiles are the files that the programs of a generation read once, when they start; but kube-apiserver also reads the
 // identity providers in authenticationFile again when they change.
 func (p plan) configFiles() []file {
-	return []file{
+	files := []file{
 		render(authenticationFile, p.authentication()),
 		render("authorization.yaml", p.authorization()),
 		render("encryption.yaml", p.encryption()),
@@ -32,6 +32,10 @@ func (p plan) configFiles() []file {
 		render(controllerManagerComponent+".kubeconfig", p.kubeconfig(controllerManagerComponent)),
 		render(schedulerComponent+".kubeconfig", p.kubeconfig(schedulerComponent)),
 	}
+	if p.Settings.VPCs {
+		files = append(files, render(egressFile, p.egress()))
+	}
+	return files
 }
 
 func (p plan) authentication() doc {

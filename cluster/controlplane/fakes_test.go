@@ -329,7 +329,7 @@ func (h *harbour) create(name string) (recordID string) {
 	_, err := eks.Clusters(h.store).Create(h.t.Context(), id, eks.Cluster{
 		Scope: scope, Name: name, ID: fmt.Sprintf("%x-%s", time.Now().UnixNano(), name),
 		Spec: eks.ClusterSpec{
-			Generation: 1, Version: "1.35", ServiceIPv4CIDR: "10.100.0.0/16", ClusterSecurityGroup: "sg-1", PublicAccessCIDRs: []string{"203.0.113.0/24"},
+			Generation: 1, Version: "1.35", ServiceIPv4CIDR: "10.100.0.0/16", ClusterSecurityGroup: "sg-1", EndpointPublicAccess: true, PublicAccessCIDRs: []string{"203.0.113.0/24"},
 		},
 		Status: eks.Status{Status: eks.ClusterCreating},
 	})

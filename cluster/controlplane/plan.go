@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/kube"
 	"minato.dev/minato/service/eks"
@@ -22,6 +23,8 @@ type Settings struct {
 	TLSPort       int      // where issuers are served
 	HookPort      int      // of the webhooks, on loopback
 	EtcdEndpoints []string
+	// VPCs is whether there are real ones, through which kube-apiservers reach nodes, pods, webhooks and aggregated APIs.
+	VPCs bool
 }
 
 // plan is everything that the arguments and the configuration files of one generation follow from. It is made from records
@@ -44,11 +47,9 @@ type plan struct {
 	LogDir   string
 }
 
-// apiServerAddress is what kube-apiserver advertises, and where pods find it behind the kubernetes Service: 192.0.2.1 of
-// TEST-NET-1 (RFC 5737), which no VPC, pod or Service network may use and no router knows, so that it can mean "this
-// cluster's control plane" inside every VPC. kube-apiserver would refuse a loopback address. It is in the certificate from
-// the first day.
-var apiServerAddress = netip.MustParseAddr("192.0.2.1")
+// apiServerAddress is what kube-apiserver advertises, and where pods find it behind the kubernetes Service. kube-apiserver
+// would refuse a loopback address. It is in the certificate from the first day.
+var apiServerAddress = gate.VPCAddress
 
 // apiAudience is the audience of ServiceAccount tokens meant for the Kubernetes API, the same as on EKS. The audience of STS
 // must not be here: a token made for AWS would open the cluster too.

@@ -29,7 +29,7 @@ func testPlan(t *testing.T, minor string) plan {
 		UID: 1234567890, Generation: 3, Ports: Ports{APIServer: 20001, ControllerManager: 20002, Scheduler: 20003},
 		ServiceCIDR: "10.100.0.0/16", Issuer: "https://localhost:4567/id/0123456789abcdef0123456789abcdef",
 		Keys:     []EncryptionKey{{Name: "key1", Secret: bytes.Repeat([]byte{7}, encryptionKeySize)}},
-		Settings: Settings{Advertise: []string{"localhost"}, TLSPort: 4567, HookPort: 20004, EtcdEndpoints: []string{"https://127.0.0.1:2379"}},
+		Settings: Settings{Advertise: []string{"localhost"}, TLSPort: 4567, HookPort: 20004, EtcdEndpoints: []string{"https://127.0.0.1:2379"}, VPCs: true},
 		Dir:      "/run/minato/x/clusters/0123456789abcdef0123456789abcdef", LogDir: "/var/log/minato/x",
 	}
 }
@@ -132,6 +132,7 @@ func TestFingerprint(t *testing.T) {
 		"binary":          {func(p *plan) { p.Binary = "/elsewhere/kube" }, false},
 		"webhook":         {func(p *plan) { p.Settings.HookPort = 20010 }, false},
 		"etcd":            {func(p *plan) { p.Settings.EtcdEndpoints = []string{"https://10.0.0.1:2379"} }, false},
+		"VPCs":            {func(p *plan) { p.Settings.VPCs = false }, false},
 		"encryption keys": {func(p *plan) { p.Keys = append([]EncryptionKey{{"key2", []byte("x")}}, p.Keys...) }, false},
 	} {
 		p := base

@@ -37,7 +37,7 @@ func (s endpointStep) do(ctx context.Context, p *pass) error {
 		return problemf("PortTaken", issueUnreachable,
 			"another program has port %d of the cluster's endpoint (%s); stop it, and the endpoint comes back by itself", p.plane.Value.Port, state.Error)
 	}
-	if !allowsLoopback(p.cluster.Spec.PublicAccessCIDRs) {
+	if !allowsLoopback(publicCIDRs(p.cluster.Spec)) {
 		return nil // the gate does not let us in either: that it listens, and that kube-apiserver is ready, must do
 	}
 	api, err := newAPI(p, loopback(p.plane.Value.Port))

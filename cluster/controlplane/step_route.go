@@ -8,6 +8,7 @@ import (
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/eks"
 )
 
 // routeStep keeps the cluster's route at the gate.
@@ -35,7 +36,10 @@ func (s routeStep) set(ctx context.Context, p *pass, backends []string) error {
 		ClusterID:  p.cluster.ID,
 		Port:       p.plane.Value.Port,
 		Backends:   backends,
-		AllowCIDRs: p.cluster.Spec.PublicAccessCIDRs,
+		AllowCIDRs: publicCIDRs(p.cluster.Spec),
+
+		VPCID:         p.cluster.Spec.VPCID,
+		SecurityGroup: p.cluster.Spec.ClusterSecurityGroup,
 	}
 	routes := gate.Routes(s.store)
 	item, err := routes.Get(ctx, p.cluster.ID)
@@ -69,7 +73,16 @@ func (s routeStep) obeyed(ctx context.Context, p *pass) (gate.RouteState, error)
 }
 
 func sameRoute(a, b gate.Route) bool {
-	return a.Port == b.Port && slices.Equal(a.Backends, b.Backends) && slices.Equal(a.AllowCIDRs, b.AllowCIDRs)
+	return a.Port == b.Port && slices.Equal(a.Backends, b.Backends) && slices.Equal(a.AllowCIDRs, b.AllowCIDRs) &&
+		a.VPCID == b.VPCID && a.SecurityGroup == b.SecurityGroup
+}
+
+// publicCIDRs are the networks that may connect to the endpoint from outside of the VPC: none when it is private.
+func publicCIDRs(spec eks.ClusterSpec) []string {
+	if !spec.EndpointPublicAccess {
+		return nil
+	}
+	return spec.PublicAccessCIDRs
 }
 
 // removeRouteStep takes the route away and waits until the gate has closed the port.

@@ -8,9 +8,15 @@ import (
 
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 
-// exchange passes bytes both ways until both directions have ended, and returns how many went to the backend and to the
+// Stream is a connection of which one direction can end before the other: of TCP, or of a Unix socket.
+type Stream interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// Exchange passes bytes both ways until both directions have ended, and returns how many went to the backend and to the
 // client. An orderly end of one direction is passed on as such and leaves the other open; a broken one breaks both.
-func exchange(client, backend *net.TCPConn) (up, down int64) {
+func Exchange(client, backend Stream) (up, down int64) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -25,8 +31,8 @@ func exchange(client, backend *net.TCPConn) (up, down int64) {
 	return up, down
 }
 
-// pass copies one direction. Between two TCP connections io.Copy splices within the kernel.
-func pass(dst, src *net.TCPConn) int64 {
+// pass copies one direction. Between two sockets io.Copy splices within the kernel.
+func pass(dst, src Stream) int64 {
 	n, err := io.Copy(dst, src)
 	if err != nil {
 		abort(dst)
@@ -38,7 +44,9 @@ func pass(dst, src *net.TCPConn) int64 {
 }
 
 // abort closes a connection with a reset: the peer learns at once that bytes may be missing, and no state lingers.
-func abort(c *net.TCPConn) {
-	_ = c.SetLinger(0)
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
 	_ = c.Close()
 }

@@ -16,19 +16,19 @@ func (c *conn) abort() {
 	}
 }
 
-// add notes an admitted connection; false when the endpoint or the gate has as many as it may, or is closed.
+// add notes an admitted connection; false when the endpoint or all of them have as many as it may, or is closed.
 func (e *endpoint) add(c *conn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || int64(len(e.conns)) >= e.gate.limits.perCluster {
+	if e.closed || int64(len(e.conns)) >= e.ports.limits.perCluster {
 		return false
 	}
-	if e.gate.active.Add(1) > e.gate.limits.total {
-		e.gate.active.Add(-1)
+	if e.ports.active.Add(1) > e.ports.limits.total {
+		e.ports.active.Add(-1)
 		return false
 	}
 	e.conns[c] = struct{}{}
-	e.gate.metrics.open.WithLabelValues(e.cluster).Set(float64(len(e.conns)))
+	e.ports.metrics.open.WithLabelValues(e.cluster).Set(float64(len(e.conns)))
 	return true
 }
 
@@ -49,8 +49,8 @@ func (e *endpoint) remove(c *conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.conns, c)
-	e.gate.active.Add(-1)
-	e.gate.metrics.open.WithLabelValues(e.cluster).Set(float64(len(e.conns)))
+	e.ports.active.Add(-1)
+	e.ports.metrics.open.WithLabelValues(e.cluster).Set(float64(len(e.conns)))
 }
 
 // openByBackend counts the connections that each backend serves.

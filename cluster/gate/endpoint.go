@@ -15,7 +15,8 @@ import (
 type endpoint struct {
 	cluster string
 	port    int
-	gate    *Gate
+	ports   *Ports
+	listen  func(ctx context.Context, addr string) (net.Listener, error)
 	log     *slog.Logger
 	target  atomic.Pointer[target]
 	turn    atomic.Uint64 // which backend is next
@@ -33,17 +34,20 @@ type endpoint struct {
 }
 
 // open starts an endpoint. When it returns, every address has been tried once.
-func (g *Gate) open(cluster string, r Route) *endpoint {
+func (p *Ports) open(cluster string, r Route, at Addresses) *endpoint {
 	e := &endpoint{
-		cluster: cluster, port: r.Port, gate: g,
-		log:       g.log.With("cluster", cluster, "port", r.Port),
+		cluster: cluster, port: r.Port, ports: p, listen: at.Listen,
+		log:       p.log.With("cluster", cluster, "port", r.Port),
 		listeners: map[string]net.Listener{},
 		bindErr:   map[string]error{},
 		conns:     map[*conn]struct{}{},
 	}
+	if e.listen == nil {
+		e.listen = listenHere
+	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.follow(r)
-	for _, host := range g.hosts {
+	for _, host := range at.Hosts {
 		addr := net.JoinHostPort(host, strconv.Itoa(e.port))
 		l := e.bind(addr)
 		e.done.Go(func() { e.serve(addr, l) })
@@ -79,7 +83,7 @@ func (e *endpoint) close() {
 	}
 	e.mu.Unlock()
 	e.done.Wait()
-	e.gate.metrics.forget(e.cluster)
+	e.ports.metrics.forget(e.cluster)
 }
 
 // serve accepts on addr until the endpoint closes. l is nil when the first attempt to listen failed.
@@ -99,7 +103,7 @@ func (e *endpoint) serve(addr string, l net.Listener) {
 
 // bind listens on addr and notes how it went; nil when it failed or the endpoint is closed.
 func (e *endpoint) bind(addr string) net.Listener {
-	l, err := listen(e.ctx, addr, e.port)
+	l, err := e.open(addr)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -113,7 +117,7 @@ func (e *endpoint) bind(addr string) net.Listener {
 			e.log.Error("cannot listen, trying again until it works", "addr", addr, "error", err)
 		}
 		e.bindErr[addr] = err
-		e.gate.metrics.bindFails.WithLabelValues(e.cluster).Inc()
+		e.ports.metrics.bindFails.WithLabelValues(e.cluster).Inc()
 		return nil
 	}
 	if e.bindErr[addr] != nil {
@@ -124,11 +128,11 @@ func (e *endpoint) bind(addr string) net.Listener {
 	return l
 }
 
-func listen(ctx context.Context, addr string, port int) (net.Listener, error) {
-	if port < 1 || port > 65535 { // 0 would be any free port
-		return nil, fmt.Errorf("port %d of the route is not between 1 and 65535", port)
+func (e *endpoint) open(addr string) (net.Listener, error) {
+	if e.port < 1 || e.port > 65535 { // 0 would be any free port
+		return nil, fmt.Errorf("port %d of the route is not between 1 and 65535", e.port)
 	}
-	return (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", addr)
+	return e.listen(e.ctx, addr)
 }
 
 // accept admits connections until the listener is closed.
@@ -166,7 +170,7 @@ func (e *endpoint) admit(client *net.TCPConn) {
 }
 
 func (e *endpoint) refuse(client *net.TCPConn, result string) {
-	e.gate.metrics.conns.WithLabelValues(e.cluster, result).Inc()
+	e.ports.metrics.conns.WithLabelValues(e.cluster, result).Inc()
 	e.log.Debug("connection refused", "client", client.RemoteAddr().String(), "result", result)
 	abort(client)
 }
@@ -186,8 +190,8 @@ func (e *endpoint) proxy(c *conn) {
 	if !e.attach(c, backend, addr) {
 		return
 	}
-	e.gate.metrics.conns.WithLabelValues(e.cluster, resultProxied).Inc()
-	up, down := exchange(c.client, backend)
-	e.gate.metrics.bytes.WithLabelValues(e.cluster, "to_backend").Add(float64(up))
-	e.gate.metrics.bytes.WithLabelValues(e.cluster, "to_client").Add(float64(down))
+	e.ports.metrics.conns.WithLabelValues(e.cluster, resultProxied).Inc()
+	up, down := Exchange(c.client, backend)
+	e.ports.metrics.bytes.WithLabelValues(e.cluster, "to_backend").Add(float64(up))
+	e.ports.metrics.bytes.WithLabelValues(e.cluster, "to_client").Add(float64(down))
 }

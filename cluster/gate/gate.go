@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,16 +27,11 @@ type Config struct {
 
 // Gate listens on every cluster's endpoint port.
 type Gate struct {
-	hosts   []string
-	admin   string
-	view    *store.View[Route]
-	limits  connLimits
-	metrics *metrics
-	log     *slog.Logger
-	active  atomic.Int64 // open client connections
+	*Ports
 
-	mu        sync.Mutex
-	endpoints map[string]*endpoint // by cluster id
+	hosts []string
+	admin string
+	view  *store.View[Route]
 }
 
 // New makes a Gate. It does nothing before Run.
@@ -47,13 +40,10 @@ func New(c Config) (*Gate, error) {
 		return nil, fmt.Errorf("the gate has no address to listen on: give at least 127.0.0.1")
 	}
 	return &Gate{
-		hosts:     slices.Compact(slices.Sorted(slices.Values(c.ListenHosts))),
-		admin:     c.AdminAddr,
-		view:      store.NewView(Routes(c.Store)),
-		limits:    limitsFor(c.MaxConns),
-		metrics:   newMetrics(),
-		log:       c.Log,
-		endpoints: map[string]*endpoint{},
+		Ports: NewPorts(c.MaxConns, c.Log),
+		hosts: slices.Compact(slices.Sorted(slices.Values(c.ListenHosts))),
+		admin: c.AdminAddr,
+		view:  store.NewView(Routes(c.Store)),
 	}, nil
 }
 
@@ -65,39 +55,17 @@ func (g *Gate) Run(ctx context.Context) error {
 	group.Go(func() error { return g.view.Run(ctx) })
 	group.Go(func() error { return g.serveAdmin(ctx) })
 	err := group.Wait()
-	g.closeAll()
+	g.Close()
 	return err
 }
 
 // apply makes a cluster's endpoint what the view says. The view moves its revision only afterwards, so whoever has waited
 // for a revision finds it applied.
 func (g *Gate) apply(id string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	item, wanted := g.view.Get(id)
-	e := g.endpoints[id]
-	if e != nil && (!wanted || item.Value.Port != e.port) {
-		e.close()
-		delete(g.endpoints, id)
-		e.log.Info("route closed")
-		e = nil
-	}
-	switch {
-	case !wanted:
-	case e == nil:
-		g.endpoints[id] = g.open(id, item.Value)
-	default:
-		e.follow(item.Value)
-	}
-	g.metrics.routes.Set(float64(len(g.endpoints)))
-}
-
-func (g *Gate) closeAll() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for id, e := range g.endpoints {
-		e.close()
-		delete(g.endpoints, id)
+	if item, wanted := g.view.Get(id); wanted {
+		g.Set(id, item.Value, Addresses{Hosts: g.hosts})
+	} else {
+		g.Remove(id)
 	}
 }
 

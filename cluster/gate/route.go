@@ -5,7 +5,7 @@ import "minato.dev/minato/engine/store"
 // RoutesPrefix is where the routes lie, one record for each cluster that has an endpoint.
 const RoutesPrefix = "/minato/routes/" // + cluster id
 
-// Route gives a cluster its endpoint port. The control plane's reconciler writes it, the gate follows it.
+// Route gives a cluster its endpoint port. The control plane's reconciler writes it, the gate and the VPCs follow it.
 type Route struct {
 	ClusterID string `json:"clusterId"`
 	// Port is listened on at every address of the gate. It does not change while the cluster lives.
@@ -15,6 +15,10 @@ type Route struct {
 	Backends []string `json:"backends,omitempty"`
 	// AllowCIDRs are the client networks that may connect (publicAccessCidrs), such as 0.0.0.0/0. None lets nobody in.
 	AllowCIDRs []string `json:"allowCidrs,omitempty"`
+	// VPCID is the VPC that has the endpoint inside as well, at VPCAddress and the same port. Who is in there may connect.
+	VPCID string `json:"vpcId,omitempty"`
+	// SecurityGroup is the one that the control plane is a member of when it connects to anything in the VPC.
+	SecurityGroup string `json:"securityGroup,omitempty"`
 }
 
 // Routes is the collection of routes; a record's id is the cluster's id.

@@ -42,22 +42,22 @@ func (e *endpoint) state() RouteState {
 	return s
 }
 
-// States is what the gate made of every route, by cluster id.
-func (g *Gate) States() []RouteState {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	states := make([]RouteState, 0, len(g.endpoints))
-	for _, e := range g.endpoints {
+// States is what became of every route, by cluster id.
+func (p *Ports) States() []RouteState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	states := make([]RouteState, 0, len(p.endpoints))
+	for _, e := range p.endpoints {
 		states = append(states, e.state())
 	}
 	slices.SortFunc(states, func(a, b RouteState) int { return cmp.Compare(a.ClusterID, b.ClusterID) })
 	return states
 }
 
-func (g *Gate) state(cluster string) (RouteState, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	e, ok := g.endpoints[cluster]
+func (p *Ports) state(cluster string) (RouteState, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.endpoints[cluster]
 	if !ok {
 		return RouteState{}, false
 	}

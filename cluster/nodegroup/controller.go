@@ -73,13 +73,15 @@ type Controller struct {
 	deps      Deps
 	groups    *store.Collection[eks.Nodegroup]
 	instances *store.View[ec2.Instance]
+	clients   clients
 	build     []step
 	demolish  []step
 }
 
 // New makes a Controller.
 func New(d Deps) *Controller {
-	c := &Controller{deps: d, groups: eks.Nodegroups(d.Store), instances: store.NewView(ec2.Instances(d.Store))}
+	c := &Controller{deps: d, groups: eks.Nodegroups(d.Store), instances: store.NewView(ec2.Instances(d.Store)),
+		clients: clients{connect: d.Connect, byID: map[string]keptClient{}}}
 	c.build, c.demolish = c.buildSteps(), c.demolishSteps()
 	return c
 }
@@ -124,7 +126,6 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 		steps = c.demolish
 	}
 	p := newPass(item, c.deps.Now().UTC().Truncate(time.Millisecond))
-	defer p.close()
 	failed := c.run(ctx, p, steps)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()

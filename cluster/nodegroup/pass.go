@@ -58,12 +58,6 @@ func newPass(item store.Item[eks.Nodegroup], now time.Time) *pass {
 	return p
 }
 
-func (p *pass) close() {
-	if p.kube != nil {
-		p.kube.Close()
-	}
-}
-
 // remember writes what is known of a member into the record.
 func (p *pass) remember(m *member) {
 	if p.group.Status.Machines == nil {

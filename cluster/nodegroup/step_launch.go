@@ -126,11 +126,13 @@ func (c *Controller) launchOne(ctx context.Context, p *pass, t Template, subnets
 	var last error
 	for i := range subnets {
 		for _, itype := range types {
-			err := c.commit(ctx, func() ([]store.Op, error) {
-				_, ops, err := c.deps.EC2.LaunchOps(ctx, p.group.Scope, c.request(p, t, subnets[i].ID, itype))
+			var made []ec2.Instance
+			err := c.commit(ctx, func() (ops []store.Op, err error) {
+				made, ops, err = c.deps.EC2.LaunchOps(ctx, p.group.Scope, c.request(p, t, subnets[i].ID, itype))
 				return ops, err
 			})
 			if err == nil {
+				p.remember(&member{instance: made[0], machine: eks.Machine{SeenAt: p.now}})
 				perZone[subnets[i].Zone]++
 				return nil
 			}

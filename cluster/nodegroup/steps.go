@@ -23,9 +23,9 @@ func (c *Controller) buildSteps() []step {
 		{"Cluster", c.readCluster},
 		{"Role", c.checkRole},
 		{"Connection", c.connect},
+		{"Members", c.findMembers},
 		{"Access", c.giveAccess},
 		{"Profile", c.ensureProfile},
-		{"Members", c.findMembers},
 		{"Lost", c.replaceLost},
 		{"Repair", c.repair},
 		{"Labels", c.syncNodes},
@@ -89,7 +89,7 @@ func (c *Controller) checkRole(ctx context.Context, p *pass) error {
 }
 
 func (c *Controller) connect(ctx context.Context, p *pass) (err error) {
-	p.kube, err = c.deps.Connect(ctx, p.group.ClusterID)
+	p.kube, err = c.clients.get(ctx, p.group.ClusterID, p.now)
 	return err
 }
 
@@ -114,8 +114,10 @@ func (c *Controller) findMembers(ctx context.Context, p *pass) error {
 	nodes := map[string]*node{}
 	if p.kube != nil {
 		list, err := listNodes(ctx, p.kube, &p.group)
+		if err != nil {
+			c.clients.forget(p.group.ClusterID)
+		}
 		if err != nil && p.goneQuiet() {
-			p.close()
 			p.kube, list = nil, nil // it is not going to say anything about its nodes any more
 		} else if err != nil {
 			return &problem{reason: "ClusterUnreachable", code: issueCluster, message: "The cluster does not answer: " + err.Error(), err: err}

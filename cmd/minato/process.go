@@ -22,6 +22,10 @@ func registryCommand() *cobra.Command {
 	return processCommand("registry", "serve images to nodes, and take those that users push", process.Registry)
 }
 
+func vpcCommand() *cobra.Command {
+	return processCommand("vpc", "keep the VPCs", process.VPC)
+}
+
 func processCommand(name, short string, run func(context.Context, home.Dir) error) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Hidden: true, Args: cobra.NoArgs}
 	dir := homeFlag(cmd)

@@ -82,10 +82,23 @@ func (a *Admin) BootstrapExternal(ctx context.Context) error {
 	return a.proveAuthority(ctx)
 }
 
+// readers are the identities of processes that only read records, and what they read.
+var readers = map[Identity][]string{
+	Hook: {recordsPrefix},
+	Gate: {routesPrefix},
+	VPC: {
+		routesPrefix, ec2Prefix + "vpcs/", ec2Prefix + "subnets/", ec2Prefix + "security-groups/", ec2Prefix + "network-interfaces/",
+	},
+}
+
 // ensureReaders makes the users of the processes that only read records.
 func (a *Admin) ensureReaders(ctx context.Context) error {
-	for id, prefix := range map[Identity]string{Hook: recordsPrefix, Gate: routesPrefix} {
-		if err := a.ensureRole(ctx, string(id), prefixPermission(read, prefix)); err != nil {
+	for id, prefixes := range readers {
+		var permissions []permission
+		for _, prefix := range prefixes {
+			permissions = append(permissions, prefixPermission(read, prefix))
+		}
+		if err := a.ensureRole(ctx, string(id), permissions...); err != nil {
 			return err
 		}
 		if err := a.ensureUser(ctx, string(id), string(id)); err != nil {

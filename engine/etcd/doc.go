@@ -5,6 +5,7 @@
 //	root         everything: the server and its reconcilers
 //	minato-hook  read /minato/: the webhooks
 //	minato-gate  read /minato/routes/: the gate
+//	minato-vpc   read routes and what EC2 has of networks: the VPCs
 //	k8s-<id>     read and write /k8s/<id>/, read compact_rev_key: the kube-apiservers of one cluster, a tenant
 //
 // PKI makes the certificates, Serve is the etcd process, Connect reaches it, and Admin keeps users, roles, tenants,
@@ -21,6 +22,7 @@ package etcd
 const (
 	recordsPrefix = "/minato/"
 	routesPrefix  = "/minato/routes/"
+	ec2Prefix     = "/minato/ec2/"
 	tenantsPrefix = "/k8s/"
 	// compactRevKey is where kube-apiservers look for the revision that history was compacted to.
 	compactRevKey = "compact_rev_key"

@@ -39,7 +39,7 @@ func (p PKI) Import(e External) error {
 	if err := p.write(authorityName, client.Pair); err != nil {
 		return err
 	}
-	return p.ensureIdentities(client, Hook, Gate)
+	return p.ensureIdentities(client, Hook, Gate, VPC)
 }
 
 // read reads and checks the files.

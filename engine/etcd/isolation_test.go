@@ -246,7 +246,7 @@ func TestIdentitiesAreWalledOff(t *testing.T) {
 	t.Parallel()
 	s := etcdtest.Start(t)
 	a, b := tenant(t, s, "a"), tenant(t, s, "b")
-	hook, gate := s.Connect(t, etcd.Hook), s.Connect(t, etcd.Gate)
+	hook, gate, vpc := s.Connect(t, etcd.Hook), s.Connect(t, etcd.Gate), s.Connect(t, etcd.VPC)
 	prefix := clientv3.WithPrefix()
 	allowed(t, s.Client, put("/minato/secret"), put("/minato/routes/r"), put("compact_rev_key"), put("/k8s/"), put("/k8s/ab/secret"))
 	for id, c := range map[string]*clientv3.Client{"a": a, "b": b} {
@@ -259,7 +259,7 @@ func TestIdentitiesAreWalledOff(t *testing.T) {
 	}
 	admin := rule(status.Header.MemberId)
 
-	for name, c := range map[string]*clientv3.Client{"tenant a": a, "hook": hook, "gate": gate} {
+	for name, c := range map[string]*clientv3.Client{"tenant a": a, "hook": hook, "gate": gate, "vpc": vpc} {
 		for _, p := range []string{"/k8s/b/", "/k8s/ab/", "/k8s/", "/zzz/"} {
 			t.Run(name+" "+p, func(t *testing.T) { denied(t, c, reach(p)...) })
 		}
@@ -267,10 +267,16 @@ func TestIdentitiesAreWalledOff(t *testing.T) {
 	}
 	t.Run("tenant a records", func(t *testing.T) { denied(t, a, reach("/minato/")...) })
 	t.Run("gate records", func(t *testing.T) { denied(t, gate, reach("/minato/")...) })
+	t.Run("vpc records", func(t *testing.T) { denied(t, vpc, reach("/minato/")...) })
+	t.Run("vpc instances", func(t *testing.T) { denied(t, vpc, reach("/minato/ec2/instances/")...) })
 	t.Run("gate cluster", func(t *testing.T) { denied(t, gate, reach("/k8s/a/")...) })
 
 	allowed(t, hook, get("/minato/", prefix), watch("/minato/", prefix), get("/minato/routes/r"))
 	allowed(t, gate, get("/minato/routes/", prefix), watch("/minato/routes/", prefix))
+	for _, p := range []string{"/minato/routes/", "/minato/ec2/vpcs/", "/minato/ec2/network-interfaces/"} {
+		allowed(t, vpc, get(p, prefix), watch(p, prefix))
+		denied(t, vpc, put(p+"new"), remove(p, prefix))
+	}
 	denied(t, hook, put("/minato/secret"), put("/minato/new"), remove("/minato/secret"), remove("/minato/", prefix), get("compact_rev_key"))
 	denied(t, gate, put("/minato/routes/r"), put("/minato/routes/new"), remove("/minato/routes/", prefix), get("/minato/routes"), get("compact_rev_key"))
 

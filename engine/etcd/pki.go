@@ -18,7 +18,7 @@ import (
 //
 //	etcd-ca          the tenant CA: signs the certificates of etcd's clients
 //	etcd-server      etcd's own
-//	etcd-root, etcd-minato-hook, etcd-minato-gate
+//	etcd-root, etcd-minato-hook, etcd-minato-gate, etcd-minato-vpc
 //
 // and etcd-server-ca.crt, which the clients verify etcd by; our own etcd's is signed by the tenant CA too.
 type PKI string
@@ -31,6 +31,7 @@ const (
 	Root Identity = "root"
 	Hook Identity = "minato-hook"
 	Gate Identity = "minato-gate"
+	VPC  Identity = "minato-vpc"
 )
 
 const (
@@ -78,7 +79,7 @@ func (p PKI) Ensure() error {
 	if err := p.ensureLeaf(ca, serverName, server); err != nil {
 		return err
 	}
-	return p.ensureIdentities(ca, Root, Hook, Gate)
+	return p.ensureIdentities(ca, Root, Hook, Gate, VPC)
 }
 
 // Authority is the tenant CA, ready to sign.

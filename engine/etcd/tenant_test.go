@@ -103,11 +103,11 @@ func TestDeleteTenant(t *testing.T) {
 		t.Error("a deleted tenant still reads")
 	}
 	users, err := s.Client.UserList(t.Context())
-	if err != nil || strings.Join(users.Users, " ") != "k8s-b minato-gate minato-hook root" {
+	if err != nil || strings.Join(users.Users, " ") != "k8s-b minato-gate minato-hook minato-vpc root" {
 		t.Errorf("users: %v, %v", users, err)
 	}
 	roles, err := s.Client.RoleList(t.Context())
-	if err != nil || strings.Join(roles.Roles, " ") != "k8s-b minato-gate minato-hook root" && strings.Join(roles.Roles, " ") != "k8s-b minato-gate minato-hook" {
+	if err != nil || strings.Join(roles.Roles, " ") != "k8s-b minato-gate minato-hook minato-vpc root" && strings.Join(roles.Roles, " ") != "k8s-b minato-gate minato-hook minato-vpc" {
 		t.Errorf("roles: %v, %v", roles, err)
 	}
 }

@@ -1,5 +1,5 @@
 // Package process is what runs beside `minato up` in processes of its own, so that clusters go on when the API does not:
-// etcd, the webhooks and the gate. Each reads its settings from the home folder and comes to etcd with no more rights than
+// etcd, the webhooks, the gate and the VPCs. Each reads its settings from the home folder and comes to etcd with no more rights than
 // it needs.
 package process
 
