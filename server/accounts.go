@@ -63,6 +63,8 @@ func (s *Server) eksService() *eks.Service {
 		PrincipalID:      s.iam.PrincipalID,
 		AccessPolicies:   accessPolicies(),
 		CheckPolicyRules: checkPolicyRules,
+		Addons:           addonKinds(),
+		CheckAddonValues: checkAddonValues,
 		Applied:          s.hookApplied,
 		Network:          s.network(),
 		Compute:          s.compute(),
