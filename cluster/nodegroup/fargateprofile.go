@@ -120,8 +120,7 @@ func (r *round) otherWithRole(p eks.FargateProfile) bool {
 // checkHealth looks whether the profile's role can still be that of its machines.
 func (f *Fargate) checkHealth(ctx context.Context, item *store.Item[eks.FargateProfile]) error {
 	p := item.Value
-	cluster := eks.Cluster{Scope: p.Scope, Name: p.ClusterName}
-	err := f.deps.CheckRole(ctx, p.Role, eks.FargateServicePrincipal, cluster.ARN())
+	err := f.deps.CheckRole(ctx, p.Role, eks.FargateServicePrincipal, p.ARN())
 	var health []eks.HealthIssue
 	switch minato.KindOf(err) {
 	case "":
