@@ -35,6 +35,7 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	}
 	s.hook = s.newHookClient()
 	s.eks = s.eksService()
+	s.ssm = s.ssmService()
 	return strings.Join(s.cfg.Accounts, ", "), nil
 }
 

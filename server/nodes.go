@@ -54,7 +54,7 @@ func (s *Server) startNodes(ctx context.Context) (string, error) {
 // machineSession gives a machine credentials of its role: a node of EC2's, or one of Fargate's.
 func (s *Server) machineSession(ctx context.Context, role minato.ARN, session string, d time.Duration) (iam.Temporary, error) {
 	if !strings.HasPrefix(session, ec2.FargatePrefix) {
-		return s.sts.InstanceSession(ctx, role, eks.NodeServicePrincipal, minato.ARN{}, session, d)
+		return s.sts.InstanceSession(ctx, role, session, d)
 	}
 	page, err := eks.FargateProfiles(s.store).List(ctx, "", "", 0)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Server) machineSession(ctx context.Context, role minato.ARN, session st
 			profile = item.Value.ARN()
 		}
 	}
-	return s.sts.InstanceSession(ctx, role, eks.FargateServicePrincipal, profile, session, d)
+	return s.sts.FargateSession(ctx, role, profile, session, d)
 }
 
 // nodePrograms are what a node of a minor is made of.

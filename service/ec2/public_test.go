@@ -13,9 +13,9 @@ func TestPublicSubnets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := s.CreateRouteTable(t.Context(), alice, subnets[0].VPCID, nil)
+	private, err := s.CreateRouteTable(t.Context(), caller, subnets[0].VPCID, nil)
 	if err == nil {
-		_, err = s.AssociateRouteTable(t.Context(), alice, private.ID, subnets[0].ID)
+		_, err = s.AssociateRouteTable(t.Context(), caller, private.ID, subnets[0].ID)
 	}
 	if err != nil {
 		t.Fatal(err)
