@@ -47,7 +47,7 @@ type Limits struct {
 }
 
 // DefaultLimits are EKS's ("Amazon EKS User Guide", node auto repair and nodegroup updates). Removing is quicker than on EKS.
-var DefaultLimits = Limits{Join: 15 * time.Minute, Drain: 15 * time.Minute, Remove: 30 * time.Second, Repair: 30 * time.Minute}
+var DefaultLimits = Limits{Join: 15 * time.Minute, Drain: 15 * time.Minute, Remove: 15 * time.Second, Repair: 30 * time.Minute}
 
 const (
 	// resync is how often a nodegroup is looked at when nothing happens, and soon how often while something does.
