@@ -8,6 +8,7 @@ import (
 
 	"minato.dev/minato/cluster/addon"
 	"minato.dev/minato/cluster/addon/catalogue"
+	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/kube"
 	"minato.dev/minato/service/eks"
@@ -16,16 +17,13 @@ import (
 // addonWorkers is how many add-ons are worked on at once. A pass is a few dozen requests to a kube-apiserver.
 const addonWorkers = 4
 
-// nodesEndpoint is where the nodes of a VPC reach the endpoints of its clusters.
-const nodesEndpoint = "192.0.2.1"
-
 // startAddons makes the reconcilers of add-ons.
 func (s *Server) startAddons(context.Context) (string, error) {
 	log := s.log.With("part", "add-ons")
 	deps := addon.Deps{
 		Store:   s.store,
 		Client:  s.planes.Client,
-		Address: nodesEndpoint,
+		Address: gate.VPCAddress.String(),
 		Now:     s.clock.Now,
 		Log:     log,
 	}
