@@ -10,11 +10,17 @@ import (
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/kube"
 	"minato.dev/minato/server/control"
+	"minato.dev/minato/upstream"
 )
 
 // Kube is the folder beside the minato binary where `make kube` puts the Kubernetes minors.
 func Kube(executable string) kube.Binaries {
 	return kube.Binaries(filepath.Join(filepath.Dir(executable), "kube"))
+}
+
+// Upstream is the folder beside the minato binary where `make upstream` puts the programs that run as they are released.
+func Upstream(executable string) upstream.Binaries {
+	return upstream.Binaries(filepath.Join(filepath.Dir(executable), "upstream"))
 }
 
 // DoctorConfig says what `minato doctor` should look at for a home, which need not exist yet.

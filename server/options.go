@@ -20,6 +20,7 @@ import (
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/internal/ports"
 	"minato.dev/minato/kube"
+	"minato.dev/minato/upstream"
 )
 
 // Options are what `minato up` was asked for. Empty ones keep what the home was started with before, or the default.
@@ -39,8 +40,9 @@ type Options struct {
 
 	Detached bool // no terminal is attached: there is nobody who could press Ctrl-C
 
-	Kube          kube.Binaries // the built Kubernetes minors
-	Executable    string        // the minato binary, for the processes beside us
+	Kube          kube.Binaries     // the built Kubernetes minors
+	Upstream      upstream.Binaries // whatever else runs as it is released
+	Executable    string            // the minato binary, for the processes beside us
 	MinatoVersion string
 	Out           io.Writer // progress
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/node/simulated"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/server/control"
@@ -43,7 +44,11 @@ func (s *Server) status(ctx context.Context) control.Status {
 	of := map[string][]supervisor.Status{}
 	for _, p := range s.sup.List() {
 		p = p.WithMemory()
-		if id, ok := controlplane.ClusterOf(p.Name); ok {
+		id, ok := controlplane.ClusterOf(p.Name)
+		if !ok {
+			id, ok = simulated.ClusterOf(p.Name)
+		}
+		if ok {
 			of[id] = append(of[id], p)
 		} else {
 			st.Processes = append(st.Processes, p)

@@ -68,7 +68,7 @@ be killed, clusters go on serving, and the next "minato up" takes them over with
 		if o.Executable, err = os.Executable(); err != nil {
 			return err
 		}
-		o.Kube = server.Kube(o.Executable)
+		o.Kube, o.Upstream = server.Kube(o.Executable), server.Upstream(o.Executable)
 		return server.Run(cmd.Context(), o)
 	}
 	return cmd
