@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 
 	"minato.dev/minato"
@@ -18,13 +19,11 @@ func (s *Server) compute() eks.Compute {
 			t, ok := ec2.InstanceTypeByName(name)
 			return eks.InstanceType{Name: t.Name, Architecture: t.Architecture, Addresses: 1 + t.PodAddresses()}, ok
 		},
-		Release:      s.nodeRelease,
-		Architecture: ec2.HostArchitecture(),
-		Simulated:    os.Geteuid() != 0,
-		LaunchTemplate: func(context.Context, minato.Scope, eks.NodegroupTemplate) (eks.LaunchTemplate, error) {
-			return eks.LaunchTemplate{}, minato.Errorf(minato.NotFound, "there are no launch templates")
-		},
-		NodePolicies: s.nodePolicies,
+		Release:        s.nodeRelease,
+		Architecture:   ec2.HostArchitecture(),
+		Simulated:      os.Geteuid() != 0,
+		LaunchTemplate: s.launchTemplate,
+		NodePolicies:   s.nodePolicies,
 	}
 }
 
@@ -58,4 +57,21 @@ func (s *Server) nodePolicies(ctx context.Context, role minato.ARN) (eks.RolePol
 		found.Attached = append(found.Attached, name[strings.LastIndex(name, "/")+1:])
 	}
 	return found, err
+}
+
+// launchTemplate is what matters of a version of a launch template to a nodegroup.
+func (s *Server) launchTemplate(ctx context.Context, scope minato.Scope, ref eks.NodegroupTemplate) (eks.LaunchTemplate, error) {
+	t, version, err := s.ec2.TemplateVersion(ctx, scope, ec2.TemplateName{ID: ref.ID, Name: ref.Name}, ref.Version)
+	if err != nil {
+		return eks.LaunchTemplate{}, err
+	}
+	data := version.Data
+	image, _ := s.ec2.ImageByID(data.ImageID)
+	primary := data.Primary()
+	return eks.LaunchTemplate{
+		Ref:     eks.NodegroupTemplate{ID: t.ID, Name: t.Name, Version: strconv.FormatInt(version.Number, 10)},
+		ImageID: data.ImageID, ImageMinor: image.Minor, InstanceType: data.Type,
+		InstanceProfile: data.Profile != (ec2.ProfileSpec{}),
+		Subnet:          primary != nil && primary.SubnetID != "",
+	}, nil
 }

@@ -24,10 +24,7 @@ func (s *Server) startNodegroups(ctx context.Context) (string, error) {
 		EnsureEntry:   s.eks.EnsureNodeEntry,
 		RemoveEntry:   s.eks.RemoveNodeEntry,
 		Connect:       s.planes.Client,
-		Template: func(context.Context, minato.Scope, eks.NodegroupTemplate) (nodegroup.Template, error) {
-			return nodegroup.Template{}, minato.Errorf(minato.NotFound, "there are no launch templates")
-		},
-		Limits: nodegroup.DefaultLimits,
+		Limits:        nodegroup.DefaultLimits,
 	})
 	controller := &reconcile.Controller{
 		Name:    "nodegroups",

@@ -114,6 +114,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"accounts", s.ensureAccounts},
 		step{"webhooks and gate", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
+		step{"nodes", s.startNodes},
 		step{"simulated nodes", s.startSimulatedNodes},
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},

@@ -68,6 +68,7 @@ func (p plan) apiServer() supervisor.Spec {
 		"--allow-privileged=true",
 		"--kubelet-client-certificate=" + p.Dir.pki("kubelet-client.crt"),
 		"--kubelet-client-key=" + p.Dir.pki("kubelet-client.key"),
+		"--kubelet-certificate-authority=" + p.Dir.pki("ca.crt"), // kubelets have their serving certificates of the cluster's CA
 		"--kubelet-preferred-address-types=InternalIP",
 
 		"--audit-policy-file=" + p.Dir.generation(p.Generation, "audit.yaml"),

@@ -34,21 +34,8 @@ type Deps struct {
 	RemoveEntry func(ctx context.Context, clusterID string, role minato.ARN) error
 	// Connect makes a client of a cluster's kube-apiserver, to be closed.
 	Connect func(ctx context.Context, clusterID string) (*kubeapi.Client, error)
-	// Template is the user data and more that a version of a launch template has.
-	Template func(ctx context.Context, scope minato.Scope, ref eks.NodegroupTemplate) (Template, error)
 
 	Limits Limits
-}
-
-// Template is what a version of a launch template says of the machines.
-type Template struct {
-	ImageID        string
-	InstanceType   string
-	DiskGiB        int
-	SecurityGroups []string
-	UserData       []byte
-	Metadata       ec2.MetadataOptions
-	Tags           minato.Tags // of the instances
 }
 
 // Limits are how long things may take.

@@ -9,18 +9,19 @@ import (
 
 // Codes of health issues, from the NodegroupIssueCode enum of the EKS API.
 const (
-	issueAccess      = "AccessDenied"
-	issueCluster     = "ClusterUnreachable"
-	issueRole        = "IamNodeRoleNotFound"
-	issueSubnet      = "Ec2SubnetNotFound"
-	issueGroup       = "Ec2SecurityGroupNotFound"
-	issueAddresses   = "InsufficientFreeAddresses"
-	issueLaunch      = "AsgInstanceLaunchFailures"
-	issueType        = "Ec2InstanceTypeDoesNotExist"
-	issueImage       = "AmiIdNotFound"
-	issueTemplate    = "Ec2LaunchTemplateNotFound"
-	issueJoin        = "NodeCreationFailure"
-	issuePodEviction = "PodEvictionFailure"
+	issueAccess    = "AccessDenied"
+	issueCluster   = "ClusterUnreachable"
+	issueRole      = "IamNodeRoleNotFound"
+	issueSubnet    = "Ec2SubnetNotFound"
+	issueGroup     = "Ec2SecurityGroupNotFound"
+	issueAddresses = "InsufficientFreeAddresses"
+	issueLaunch    = "AsgInstanceLaunchFailures"
+	issueImage     = "AmiIdNotFound"
+	issueTemplate  = "Ec2LaunchTemplateNotFound"
+
+	issueTemplateInvalid = "Ec2LaunchTemplateInvalidConfiguration"
+	issueJoin            = "NodeCreationFailure"
+	issuePodEviction     = "PodEvictionFailure"
 )
 
 // problem is why a step could not make true what it is for. It becomes the step's condition and, with a code, an issue of the

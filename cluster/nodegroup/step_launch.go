@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -92,7 +91,7 @@ func backOff(failures int) time.Duration {
 
 // launch makes instances, spread over the zones of the subnets that have room.
 func (c *Controller) launch(ctx context.Context, p *pass, count int) error {
-	template, err := c.template(ctx, p)
+	made, err := c.template(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -107,7 +106,7 @@ func (c *Controller) launch(ctx context.Context, p *pass, count int) error {
 		}
 	}
 	for range count {
-		if err := c.launchOne(ctx, p, template, subnets, perZone); err != nil {
+		if err := c.launchOne(ctx, p, made, subnets, perZone); err != nil {
 			return err
 		}
 	}
@@ -115,13 +114,13 @@ func (c *Controller) launch(ctx context.Context, p *pass, count int) error {
 }
 
 // launchOne tries the subnets from the emptiest zone on, and in each the instance types in their order.
-func (c *Controller) launchOne(ctx context.Context, p *pass, t Template, subnets []ec2.Subnet, perZone map[string]int) error {
+func (c *Controller) launchOne(ctx context.Context, p *pass, t template, subnets []ec2.Subnet, perZone map[string]int) error {
 	slices.SortStableFunc(subnets, func(a, b ec2.Subnet) int {
 		return cmp.Or(cmp.Compare(perZone[a.Zone], perZone[b.Zone]), cmp.Compare(b.AvailableAddresses(), a.AvailableAddresses()), cmp.Compare(a.ID, b.ID))
 	})
 	types := p.group.Spec.InstanceTypes
-	if len(types) == 0 {
-		types = []string{t.InstanceType}
+	if t.instanceType != "" {
+		types = []string{t.instanceType}
 	}
 	var last error
 	for i := range subnets {
@@ -145,10 +144,10 @@ func (c *Controller) launchOne(ctx context.Context, p *pass, t Template, subnets
 }
 
 // request is one instance.
-func (c *Controller) request(p *pass, t Template, subnetID, itype string) ec2.Launch {
+func (c *Controller) request(p *pass, t template, subnetID, itype string) ec2.Launch {
 	n := &p.group
 	tags := minato.Tags{}
-	maps.Copy(tags, t.Tags)
+	maps.Copy(tags, t.tags)
 	maps.Copy(tags, minato.Tags{
 		"eks:cluster-name": n.ClusterName, "eks:nodegroup-name": n.Name, "aws:eks:cluster-name": n.ClusterName,
 		"kubernetes.io/cluster/" + n.ClusterName: "owned", "k8s.io/cluster-autoscaler/enabled": "true",
@@ -156,9 +155,9 @@ func (c *Controller) request(p *pass, t Template, subnetID, itype string) ec2.La
 		revisionTag: strconv.FormatInt(n.Spec.Revision, 10),
 	})
 	l := ec2.Launch{
-		Count: 1, Type: itype, ImageID: t.ImageID, SubnetID: subnetID, SecurityGroups: t.SecurityGroups, ProfileARN: p.profile, RoleARN: n.Spec.NodeRole,
-		UserData: t.UserData, DiskGiB: t.DiskGiB, Spot: n.Spec.CapacityType == "SPOT", Metadata: t.Metadata, Tags: tags, RequesterID: requester,
-		InterfaceTags: minato.Tags{"cluster.k8s.amazonaws.com/name": n.ClusterName},
+		Count: 1, Type: itype, ImageID: t.imageID, SubnetID: subnetID, SecurityGroups: t.securityGroups, ProfileARN: p.profile, RoleARN: n.Spec.NodeRole,
+		UserData: t.userData, DiskGiB: t.diskGiB, Spot: n.Spec.CapacityType == "SPOT", Metadata: t.metadata, Tags: tags, RequesterID: requester,
+		InterfaceTags: t.interfaceTags(n.ClusterName),
 	}
 	if ref := n.Spec.Template; ref != nil {
 		version, _ := strconv.ParseInt(ref.Version, 10, 64) // a number since it was resolved
@@ -208,40 +207,4 @@ func (c *Controller) subnets(ctx context.Context, p *pass) ([]ec2.Subnet, error)
 		p.problems = append(p.problems, pr)
 	}
 	return subnets, nil
-}
-
-// template is what the machines are made from: the launch template of the nodegroup, with what EKS adds to it.
-func (c *Controller) template(ctx context.Context, p *pass) (t Template, err error) {
-	spec := &p.group.Spec
-	if spec.Template != nil {
-		t, err = c.deps.Template(ctx, p.group.Scope, *spec.Template)
-		if minato.Is(err, minato.NotFound) {
-			return t, problemf(issueTemplate, []string{spec.Template.ID}, "The launch template %s, version %s, was not found", spec.Template.ID, spec.Template.Version)
-		}
-		if err != nil {
-			return t, err
-		}
-	}
-	if spec.DiskGiB != 0 {
-		t.DiskGiB = spec.DiskGiB
-	}
-	if len(t.SecurityGroups) == 0 {
-		t.SecurityGroups = []string{p.cluster.Spec.ClusterSecurityGroup}
-	}
-	if t.Metadata.HopLimit == 0 {
-		t.Metadata.HopLimit = 1
-	}
-	if t.ImageID != "" {
-		return t, nil // of the owner's own choice, and so is the user data
-	}
-	image, ok := c.deps.EC2.ImageFor(spec.Version, spec.Labels[eks.SimulatedLabel] == eks.Simulated)
-	if !ok {
-		return t, problemf(issueImage, []string{spec.ReleaseVersion}, "There is no image for nodes with Kubernetes %s any more", spec.Version)
-	}
-	t.ImageID = image.ID
-	t.UserData, err = userData(p, t)
-	if err != nil {
-		return t, fmt.Errorf("making the user data of nodes: %w", err)
-	}
-	return t, nil
 }

@@ -14,7 +14,7 @@ import (
 
 // userData is the NodeConfig of the nodegroup's nodes, merged with the one in the launch template, which may add to the kubelet's
 // configuration and flags.
-func userData(p *pass, t Template) ([]byte, error) {
+func userData(p *pass, t template) ([]byte, error) {
 	ca, err := base64.StdEncoding.DecodeString(p.cluster.Status.CAData)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's CA: %w", err)
@@ -26,14 +26,14 @@ func userData(p *pass, t Template) ([]byte, error) {
 	config := nodeadm.NodeConfig{Cluster: nodeadm.Cluster{
 		Name: p.cluster.Name, APIServerEndpoint: endpoint, CertificateAuthority: ca, CIDR: p.cluster.Spec.ServiceIPv4CIDR,
 	}}
-	if len(t.UserData) > 0 {
-		own, err := nodeadm.Parse(t.UserData)
+	if len(t.userData) > 0 {
+		own, err := nodeadm.Parse(t.userData)
 		if err != nil {
-			return nil, problemf("Ec2LaunchTemplateInvalidConfiguration", nil, "The user data of the launch template cannot be used: %w", err)
+			return nil, problemf(issueTemplateInvalid, []string{p.group.Spec.Template.ID}, "The user data of the launch template cannot be used: %w", err)
 		}
 		config = own.Merge(config)
 	}
-	config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.LabelsFlag(nodeLabels(&p.group, t.ImageID)))
+	config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.LabelsFlag(nodeLabels(&p.group, t.imageID)))
 	if taints := p.group.Spec.Taints; len(taints) > 0 {
 		config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.TaintsFlag(nodeTaints(taints)))
 	}

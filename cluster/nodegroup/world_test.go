@@ -74,9 +74,8 @@ func newWorld(t *testing.T) *world {
 			delete(w.entries, role.String())
 			return nil
 		},
-		Connect:  func(context.Context, string) (*kubeapi.Client, error) { return w.kube.client(), nil },
-		Template: func(context.Context, minato.Scope, eks.NodegroupTemplate) (Template, error) { return Template{}, nil },
-		Limits:   Limits{Join: 15 * time.Minute, Drain: 10 * time.Minute, Remove: time.Minute, Repair: 30 * time.Minute},
+		Connect: func(context.Context, string) (*kubeapi.Client, error) { return w.kube.client(), nil },
+		Limits:  Limits{Join: 15 * time.Minute, Drain: 10 * time.Minute, Remove: time.Minute, Repair: 30 * time.Minute},
 	})
 	go func() { _ = w.Run(t.Context()) }()
 	return w

@@ -48,7 +48,8 @@ func Hook(ctx context.Context, dir home.Dir) error {
 		return err
 	}
 	awsAuth := newAWSAuthFollower(dir, s, clusterView, clusters, log)
-	mappers := access.Mappers{entries.Mapper(nil), access.CreatorAdmin, awsAuth.auths.Mapper(nil)}
+	instances := newInstanceNames(s)
+	mappers := access.Mappers{entries.Mapper(instances.privateDNSName), access.CreatorAdmin, awsAuth.auths.Mapper(instances.privateDNSName)}
 	server, err := hookServer(dir, cfg, log)
 	if err != nil {
 		return err
@@ -61,12 +62,13 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	}).Authorize
 	server.Ready = func() error {
 		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
-			read(policyView.Ready(), "access policies"), keyring.Ready())
+			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
-		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
+		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev),
+			instances.view.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
-	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
 }
 
 // read is nil once a view is ready, else says what is missing.

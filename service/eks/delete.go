@@ -38,15 +38,16 @@ func errUpdating(what string, c *Cluster) error {
 // checkNoParts refuses to delete a cluster that still has machines of ours. Whoever gives it new ones writes its record too, so
 // that the deletion then starts over.
 func (s *Service) checkNoParts(ctx context.Context, c *Cluster) error {
-	for prefix, message := range map[string]string{
-		NodegroupsPrefix: "Cluster has nodegroups attached",
+	for _, part := range []struct{ prefix, message string }{
+		{NodegroupsPrefix, "Cluster has nodegroups attached"},
+		{FargateProfilesPrefix, "Cluster has Fargate profiles attached"},
 	} {
-		l, err := s.Store.List(ctx, prefix+store.ID(c.ID)+"/", store.ListOptions{Limit: 1})
+		l, err := s.Store.List(ctx, part.prefix+store.ID(c.ID)+"/", store.ListOptions{Limit: 1})
 		if err != nil {
 			return s.clusterError(ctx, c.Name, err)
 		}
 		if len(l.Entries) > 0 {
-			return minato.Errorf(minato.InUse, "%s", message).With("clusterName", c.Name)
+			return minato.Errorf(minato.InUse, "%s", part.message).With("clusterName", c.Name)
 		}
 	}
 	return nil

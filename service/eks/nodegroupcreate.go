@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -37,7 +38,7 @@ func (s *Service) CreateNodegroup(ctx context.Context, c Caller, r CreateNodegro
 // withNodegroup names the nodegroup in an error that is meant for the client.
 func withNodegroup(err error, clusterName, name string) error {
 	err = withCluster(err, clusterName)
-	if e, ok := err.(*minato.Error); ok && e.Kind != minato.Denied { //nolint:errorlint // withCluster gives the error itself
+	if e, ok := errors.AsType[*minato.Error](err); ok && e.Kind != minato.Denied {
 		return e.With("nodegroupName", name)
 	}
 	return err

@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"minato.dev/minato/engine/store"
@@ -35,7 +36,7 @@ func (s *Service) modifyNodegroup(ctx context.Context, c Caller, action, cluster
 			return Nodegroup{}, err
 		}
 		ops, err := change(&cluster.Value, &group.Value)
-		if err == errUnchanged { //nolint:errorlint // it is never wrapped
+		if errors.Is(err, errUnchanged) {
 			return group.Value, nil
 		}
 		if err != nil {

@@ -27,6 +27,7 @@ type partKind struct {
 // partKinds are the kinds of parts by the resource types of their ARNs.
 var partKinds = map[string]partKind{
 	nodegroupPart: kindOf(Nodegroups, func(n *Nodegroup) (string, *minato.Tags) { return n.UUID, &n.Tags }),
+	fargatePart:   kindOf(FargateProfiles, func(p *FargateProfile) (string, *minato.Tags) { return p.UUID, &p.Tags }),
 }
 
 // kindOf is the kind of the parts in a collection, whose ids are cluster id and name.

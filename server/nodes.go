@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"minato.dev/minato"
+	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/node"
+	"minato.dev/minato/cluster/node/machine"
+	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/service/ec2"
+)
+
+// nodeWorkers is how many instances are worked on at once.
+const nodeWorkers = 8
+
+// startNodes makes the reconciler of real instances and lets it take over, or start again, what was up. Without root there
+// are none.
+func (s *Server) startNodes(ctx context.Context) (string, error) {
+	if os.Geteuid() != 0 {
+		return "none but simulated ones: Minato does not run as root", nil
+	}
+	nodes := node.New(node.Deps{
+		Store: s.store, Home: s.dir, Clock: s.clock, Log: s.log.With("part", "nodes"),
+		Programs: s.nodePrograms, Processes: controlplane.Supervised(s.sup), Client: s.planes.Client, Credentials: s.sts.InstanceSession,
+		Running: s.ec2.Running, Terminated: s.ec2.Terminated, Terminate: s.terminateInstance,
+	})
+	if err := nodes.StopLeftovers(ctx); err != nil {
+		return "", err
+	}
+	controller := &reconcile.Controller{
+		Name: "nodes", Store: s.store, Sources: []reconcile.Source{{Prefix: ec2.InstancesPrefix}}, Reconcile: nodes.Reconcile,
+		Workers: nodeWorkers, Log: s.log.With("part", "nodes"),
+	}
+	s.onStop(s.sup.Subscribe(func(process string) {
+		if key, ok := nodes.KeyOf(process); ok {
+			controller.Enqueue(key)
+		}
+	}))
+	s.goRun("nodes", nodes.Run)
+	s.goRun("nodes", controller.Run)
+	return "", nil
+}
+
+// nodePrograms are what a node of a minor is made of.
+func (s *Server) nodePrograms(minor string) (machine.Programs, error) {
+	kube, ok := s.o.Kube.Path(minor)
+	if !ok {
+		return machine.Programs{}, fmt.Errorf("no Kubernetes %s is built: make kube VERSION=%[1]s", minor)
+	}
+	if err := s.o.Upstream.Require("containerd", "runc", "cni"); err != nil {
+		return machine.Programs{}, err
+	}
+	p := machine.Programs{Minato: s.o.Executable, Kube: kube, Plugins: s.o.Upstream.Dir("cni"), Pause: "minato.local/pause"}
+	p.Containerd, _ = s.o.Upstream.Path("containerd", "containerd")
+	p.Shim, _ = s.o.Upstream.Path("containerd", "containerd-shim-runc-v2")
+	p.Runc, _ = s.o.Upstream.Path("runc", "runc")
+	if listen, err := netip.ParseAddrPort(s.cfg.Listen); err == nil {
+		p.Registry = "http://" + net.JoinHostPort(machine.ServiceAddress.String(), strconv.Itoa(int(listen.Port())+registryPortOffset))
+	}
+	return p, nil
+}
+
+// registryPortOffset is how far the registry's port lies from that of the AWS API.
+const registryPortOffset = 2
+
+// terminateInstance has an instance end for a reason of its own.
+func (s *Server) terminateInstance(ctx context.Context, scope minato.Scope, id string, reason ec2.InstanceReason) error {
+	ops, err := s.ec2.TerminateOps(ctx, scope, []string{id}, reason)
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	_, err = s.store.Commit(ctx, ops...)
+	return err
+}
