@@ -185,3 +185,27 @@ func (m *machine) ping(to string, timeout time.Duration) (answered bool) {
 	})
 	return answered
 }
+
+// TestManyMembers is a group with more members than fit into one message to the kernel, before and after the first machine.
+func TestManyMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.setGroup("sg-many", []ec2.Rule{fromGroups("sg-many")}, []ec2.Rule{fromGroups("sg-many")})
+	address := netip.MustParseAddr("172.31.16.100")
+	many := func(id string) {
+		i := ec2.Interface{ID: id, VPCID: "vpc-1", SubnetID: "subnet-b", MAC: "02:00:00:00:00:99", SecurityGroups: []string{"sg-many"}}
+		for range 1500 {
+			address = address.Next()
+			i.Addresses = append(i.Addresses, address)
+		}
+		create(w, ec2.Interfaces(w.store), id, i)
+	}
+	many("eni-0bbbbbbbbbbbbbbb1")
+	w.start()
+	w.launch("eni-0aaaaaaaaaaaaaaa1", "subnet-a", []string{"sg-many"}, "172.31.0.4")
+	first := w.launch("eni-0aaaaaaaaaaaaaaa2", "subnet-b", []string{"sg-many"}, "172.31.16.4")
+	w.comesTrue(first, "172.31.0.4:80", true)
+	many("eni-0bbbbbbbbbbbbbbb2")
+	last := w.launch("eni-0aaaaaaaaaaaaaaa3", "subnet-b", []string{"sg-many"}, "172.31.16.5")
+	w.comesTrue(last, "172.31.0.4:80", true)
+}
