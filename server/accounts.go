@@ -21,7 +21,8 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	s.iam = iam.New(s.store, s.sealer, s.clock)
 	s.sts = sts.New(s.iam)
 	s.ec2 = &ec2.Service{
-		Store: s.store, Now: s.clock.Now, Authorize: s.iam.Authorize, Built: s.o.Kube.Built, Log: s.log.With("part", "ec2"),
+		Store: s.store, Now: s.clock.Now, Authorize: s.iam.Authorize, Profile: s.iam.InstanceProfile, Role: s.iam.Role,
+		Built: s.o.Kube.Built, Log: s.log.With("part", "ec2"),
 	}
 	keys, err := s.dir.LoadCredentials()
 	if err != nil {

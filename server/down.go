@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -52,7 +53,7 @@ func Down(ctx context.Context, dir home.Dir, out io.Writer) error {
 }
 
 // stopProcesses stops the children that should stop: control planes first, since they need the others to end well, then the
-// webhooks, the gate and the VPCs, and etcd last.
+// webhooks, the gate, the VPCs and the registry, and etcd last.
 func stopProcesses(ctx context.Context, sup *supervisor.Supervisor, should func(supervisor.Status) bool) error {
 	stages := make([][]string, 4)
 	add := func(name string) { stages[stopStage(name)] = append(stages[stopStage(name)], name) }
@@ -85,7 +86,7 @@ func stopStage(name string) int {
 	switch {
 	case name == etcdProcess:
 		return 3
-	case name == hookProcess || name == gateProcess || name == vpcProcess:
+	case slices.Contains([]string{hookProcess, gateProcess, vpcProcess, registryProcess}, name):
 		return 2
 	case strings.Contains(name, "/kube-apiserver-"):
 		return 1

@@ -65,11 +65,12 @@ func (s *Server) bootstrapEtcd(ctx context.Context) error {
 
 // Names of our own processes in the supervisor, of their logs and of their subcommands.
 const (
-	etcdProcess = "etcd"
-	hookProcess = "hook"
-	gateProcess = "gate"
-	vpcProcess  = "vpc"
-	serverLog   = "minato.log"
+	etcdProcess     = "etcd"
+	hookProcess     = "hook"
+	gateProcess     = "gate"
+	registryProcess = "registry"
+	vpcProcess      = "vpc"
+	serverLog       = "minato.log"
 )
 
 // ownMaxPause is short: every cluster waits for these processes, and what keeps them from starting (a full disk) passes.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,13 +16,18 @@ import (
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/ports"
 )
 
 // realVPCs is whether VPCs are network namespaces, which takes root.
 func realVPCs() bool { return os.Geteuid() == 0 }
 
-// startHelpers runs the webhooks, the gate and the VPCs, and waits until all have read their records.
+// startHelpers runs the webhooks, the gate, the registry and the VPCs, and waits until all have read their records.
 func (s *Server) startHelpers(ctx context.Context) (string, error) {
+	if !slices.Contains(s.sup.OnFile(), registryProcess) && ports.Taken("127.0.0.1", s.cfg.RegistryPort) {
+		return "", fmt.Errorf("port %d, two above that of the AWS APIs, is the registry's, and something else has it. "+
+			"Choose another address with --listen HOST:PORT", s.cfg.RegistryPort)
+	}
 	var g errgroup.Group
 	type helper struct {
 		name  string
@@ -30,6 +36,7 @@ func (s *Server) startHelpers(ctx context.Context) (string, error) {
 	helpers := []helper{
 		{hookProcess, s.probe("https", s.cfg.HookPort)},
 		{gateProcess, s.probe("http", s.cfg.GatePort)},
+		{registryProcess, s.probe("http", s.cfg.RegistryPort)},
 	}
 	if realVPCs() {
 		helpers = append(helpers, helper{vpcProcess, s.probeVPC})

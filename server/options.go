@@ -89,6 +89,9 @@ func resolveListen(cfg *home.Config, o Options) error {
 		cfg.TLSPort = n + 1
 	}
 	cfg.RegistryPort = n + 2
+	if cfg.RegistryPort == cfg.TLSPort { // which stayed when the APIs moved
+		cfg.RegistryPort++
+	}
 	if len(o.Advertise) > 0 {
 		cfg.AdvertiseAddress = o.Advertise
 	}

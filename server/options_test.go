@@ -50,6 +50,9 @@ func TestResolveLater(t *testing.T) {
 	if second.Listen != "127.0.0.1:7100" || second.TLSPort != 7051 {
 		t.Errorf("listening on %s, issuers on %d: the issuers' port stands in clusters and must stay", second.Listen, second.TLSPort)
 	}
+	if first.RegistryPort != 7002 || second.RegistryPort != 7102 {
+		t.Errorf("images on %d and %d", first.RegistryPort, second.RegistryPort)
+	}
 	if second.HookPort != first.HookPort || second.EtcdPort != first.EtcdPort {
 		t.Error("ports that stand in the arguments of control planes have changed")
 	}
@@ -60,6 +63,10 @@ func TestResolveLater(t *testing.T) {
 	third, err := resolve(t.Context(), o)
 	if err != nil || third.ClockOffset != second.ClockOffset {
 		t.Errorf("the test clock was not kept: %v, %v", third.ClockOffset, err)
+	}
+	o.Listen = "127.0.0.1:7049"
+	if beside, err := resolve(t.Context(), o); err != nil || beside.RegistryPort != 7052 {
+		t.Errorf("images on %d, %v: the issuers have the port that they would take", beside.RegistryPort, err)
 	}
 }
 
@@ -72,7 +79,7 @@ func TestResolveRefuses(t *testing.T) {
 		"another region": {Home: dir, Region: "eu-west-1"},
 		"no port":        {Home: dir, Listen: "127.0.0.1"},
 		"port 0":         {Home: dir, Listen: "127.0.0.1:0"},
-		"port too high":  {Home: dir, Listen: "127.0.0.1:65535"},
+		"port too high":  {Home: dir, Listen: "127.0.0.1:65534"},
 	} {
 		if _, err := resolve(t.Context(), o); !minato.Is(err, minato.Invalid) {
 			t.Errorf("%s: error %v, want one of kind Invalid", name, err)
@@ -81,7 +88,7 @@ func TestResolveRefuses(t *testing.T) {
 }
 
 func TestStopStages(t *testing.T) {
-	order := []string{"clusters/ab/kube-scheduler-1", "clusters/ab/kube-apiserver-1", hookProcess, etcdProcess}
+	order := []string{"clusters/ab/kube-scheduler-1", "clusters/ab/kube-apiserver-1", registryProcess, etcdProcess}
 	for i := 1; i < len(order); i++ {
 		if stopStage(order[i-1]) >= stopStage(order[i]) {
 			t.Errorf("%s must stop before %s", order[i-1], order[i])

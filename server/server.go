@@ -112,7 +112,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"keys and certificates", s.openKeys},
 		step{"etcd", s.startEtcd},
 		step{"accounts", s.ensureAccounts},
-		step{"webhooks and gate", s.startHelpers},
+		step{"webhooks, gate and registry", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
 		step{"nodes", s.startNodes},
 		step{"simulated nodes", s.startSimulatedNodes},

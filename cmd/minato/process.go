@@ -18,6 +18,9 @@ func hookCommand() *cobra.Command {
 func gateCommand() *cobra.Command {
 	return processCommand("gate", "own the clusters' endpoint ports", process.Gate)
 }
+func registryCommand() *cobra.Command {
+	return processCommand("registry", "serve images to nodes, and take those that users push", process.Registry)
+}
 
 func vpcCommand() *cobra.Command {
 	return processCommand("vpc", "keep the VPCs", process.VPC)

@@ -287,16 +287,16 @@ func Eventually(t testing.TB, timeout time.Duration, what func() error) {
 	}
 }
 
-// freeAddress finds a loopback port that is free together with the next one, which `minato up` takes for TLS. It looks below
-// the range that the kernel hands out for outgoing connections.
+// freeAddress finds a loopback port that is free together with the next two, which `minato up` takes for TLS and for images. It
+// looks below the range that the kernel hands out for outgoing connections.
 func freeAddress() (string, error) {
 	for range 100 {
-		port := 20000 + 2*rand.IntN(6000)
-		if portFree(port) && portFree(port+1) {
+		port := 20000 + 4*rand.IntN(3000)
+		if portFree(port) && portFree(port+1) && portFree(port+2) {
 			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 		}
 	}
-	return "", fmt.Errorf("found no two free ports in a row between 20000 and 32000")
+	return "", fmt.Errorf("found no three free ports in a row between 20000 and 32000")
 }
 
 func portFree(port int) bool {

@@ -104,3 +104,15 @@ func (n *Subnet) offset(a netip.Addr) (int, bool) {
 	base, b := n.CIDR.Masked().Addr().As4(), a.As4()
 	return int(binary.BigEndian.Uint32(b[:]) - binary.BigEndian.Uint32(base[:])), true
 }
+
+// takeWith gives out count addresses, the first of which is the one given, if one is.
+func (n *Subnet) takeWith(first netip.Addr, count int) ([]netip.Addr, error) {
+	if !first.IsValid() {
+		return n.take(count)
+	}
+	if err := n.claim(first); err != nil {
+		return nil, err
+	}
+	rest, err := n.take(count - 1)
+	return append([]netip.Addr{first}, rest...), err
+}

@@ -99,7 +99,8 @@ type Interface struct {
 	VPCID       string       `json:"vpcId"`
 	SubnetID    string       `json:"subnetId"`
 	Zone        string       `json:"zone"`
-	MAC         string       `json:"mac"` // "02:…"
+	Type        string       `json:"type,omitempty"` // nat_gateway; empty for an ordinary one
+	MAC         string       `json:"mac"`            // "02:…"
 	Description string       `json:"description"`
 	// Addresses are its IPv4 addresses, the primary one first. Those of a node's interface but the first are its pods'.
 	Addresses      []netip.Addr `json:"addresses"`

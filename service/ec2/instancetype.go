@@ -35,6 +35,14 @@ func (t InstanceType) PodAddresses() int { return t.Interfaces * (t.Addresses - 
 // node's own network on every node, kube-proxy and the CNI.
 func (t InstanceType) MaxPods() int { return t.PodAddresses() + 2 }
 
+// Cores is how many cores the type's virtual CPUs are: on x86 two to a core, where there are two; on arm64 each is one.
+func (t InstanceType) Cores() int {
+	if t.Architecture == "arm64" || t.VCPUs == 1 {
+		return t.VCPUs
+	}
+	return t.VCPUs / 2
+}
+
 var instanceTypes = func() []InstanceType {
 	var types []InstanceType
 	if err := json.Unmarshal(instanceTypesJSON, &types); err != nil {

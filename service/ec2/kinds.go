@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"slices"
 	"strconv"
 
 	"minato.dev/minato"
@@ -31,8 +32,8 @@ var vpcKind = kind[VPC]{
 	tags:  func(v *VPC) *minato.Tags { return &v.Tags },
 	filters: map[string]func(VPC) []string{
 		"cidr":                                        one(func(v VPC) string { return v.CIDR.String() }),
-		"cidr-block-association.association-id":       one(func(v VPC) string { return v.AssociationID }),
-		"cidr-block-association.cidr-block":           one(func(v VPC) string { return v.CIDR.String() }),
+		"cidr-block-association.association-id":       func(v VPC) []string { return texts(v.Blocks(), func(b CIDRBlock) string { return b.AssociationID }) },
+		"cidr-block-association.cidr-block":           func(v VPC) []string { return texts(v.Blocks(), func(b CIDRBlock) string { return b.CIDR.String() }) },
 		"cidr-block-association.state":                fixed[VPC]("associated"),
 		"dhcp-options-id":                             one(func(v VPC) string { return v.DHCPOptionsID }),
 		"ipv6-cidr-block-association.association-id":  fixed[VPC](),
@@ -100,29 +101,44 @@ var securityGroupKind = kind[SecurityGroup]{
 	tags:  func(g *SecurityGroup) *minato.Tags { return &g.Tags },
 	filters: map[string]func(SecurityGroup) []string{
 		"description":                         one(func(g SecurityGroup) string { return g.Description }),
-		"egress.ip-permission.cidr":           func(g SecurityGroup) []string { return cidrsOf(g.Egress) },
-		"egress.ip-permission.from-port":      fixed[SecurityGroup](),
+		"egress.ip-permission.cidr":           func(g SecurityGroup) []string { return cidrsOf(g.Egress, true) },
+		"egress.ip-permission.from-port":      ofEgress(func(r Rule) string { return r.portText(r.FromPort) }),
 		"egress.ip-permission.group-id":       func(g SecurityGroup) []string { return groupsOf(g.Egress) },
-		"egress.ip-permission.group-name":     fixed[SecurityGroup](),
-		"egress.ip-permission.ipv6-cidr":      fixed[SecurityGroup](),
+		"egress.ip-permission.group-name":     func(g SecurityGroup) []string { return g.ownName(g.Egress) },
+		"egress.ip-permission.ipv6-cidr":      func(g SecurityGroup) []string { return cidrsOf(g.Egress, false) },
 		"egress.ip-permission.prefix-list-id": fixed[SecurityGroup](),
-		"egress.ip-permission.protocol":       fixed[SecurityGroup](AllProtocols),
-		"egress.ip-permission.to-port":        fixed[SecurityGroup](),
-		"egress.ip-permission.user-id":        fixed[SecurityGroup](),
+		"egress.ip-permission.protocol":       ofEgress(Rule.ProtocolName),
+		"egress.ip-permission.to-port":        ofEgress(func(r Rule) string { return r.portText(r.ToPort) }),
+		"egress.ip-permission.user-id":        func(g SecurityGroup) []string { return times(len(groupsOf(g.Egress)), g.Scope.Account) },
 		"group-id":                            one(func(g SecurityGroup) string { return g.ID }),
 		"group-name":                          one(func(g SecurityGroup) string { return g.Name }),
-		"ip-permission.cidr":                  func(g SecurityGroup) []string { return cidrsOf(g.Ingress) },
-		"ip-permission.from-port":             fixed[SecurityGroup](),
+		"ip-permission.cidr":                  func(g SecurityGroup) []string { return cidrsOf(g.Ingress, true) },
+		"ip-permission.from-port":             ofIngress(func(r Rule) string { return r.portText(r.FromPort) }),
 		"ip-permission.group-id":              func(g SecurityGroup) []string { return groupsOf(g.Ingress) },
-		"ip-permission.group-name":            one(func(g SecurityGroup) string { return g.Name }), // each allows itself
-		"ip-permission.ipv6-cidr":             fixed[SecurityGroup](),
+		"ip-permission.group-name":            func(g SecurityGroup) []string { return g.ownName(g.Ingress) },
+		"ip-permission.ipv6-cidr":             func(g SecurityGroup) []string { return cidrsOf(g.Ingress, false) },
 		"ip-permission.prefix-list-id":        fixed[SecurityGroup](),
-		"ip-permission.protocol":              fixed[SecurityGroup](AllProtocols),
-		"ip-permission.to-port":               fixed[SecurityGroup](),
-		"ip-permission.user-id":               one(func(g SecurityGroup) string { return g.Scope.Account }),
+		"ip-permission.protocol":              ofIngress(Rule.ProtocolName),
+		"ip-permission.to-port":               ofIngress(func(r Rule) string { return r.portText(r.ToPort) }),
+		"ip-permission.user-id":               func(g SecurityGroup) []string { return times(len(groupsOf(g.Ingress)), g.Scope.Account) },
 		"owner-id":                            one(func(g SecurityGroup) string { return g.Scope.Account }),
 		"vpc-id":                              one(func(g SecurityGroup) string { return g.VPCID }),
 	},
+}
+
+func ofIngress(value func(Rule) string) func(SecurityGroup) []string {
+	return func(g SecurityGroup) []string { return texts(g.Ingress, value) }
+}
+
+func ofEgress(value func(Rule) string) func(SecurityGroup) []string {
+	return func(g SecurityGroup) []string { return texts(g.Egress, value) }
+}
+
+func (r Rule) portText(port int) string {
+	if !r.HasPorts() {
+		return ""
+	}
+	return strconv.Itoa(port)
 }
 
 func groupsOf(rules []Rule) (ids []string) {
@@ -132,13 +148,24 @@ func groupsOf(rules []Rule) (ids []string) {
 	return ids
 }
 
-func cidrsOf(rules []Rule) (cidrs []string) {
+// cidrsOf are the blocks that rules name, of IPv4 or of IPv6.
+func cidrsOf(rules []Rule, v4 bool) (cidrs []string) {
 	for _, r := range rules {
 		for _, c := range r.CIDRs {
-			cidrs = append(cidrs, c.String())
+			if c.Addr().Is4() == v4 {
+				cidrs = append(cidrs, c.String())
+			}
 		}
 	}
 	return cidrs
+}
+
+// ownName is the group's name, if its rules name itself. A filter cannot see the names of others.
+func (g SecurityGroup) ownName(rules []Rule) []string {
+	if slices.Contains(groupsOf(rules), g.ID) {
+		return []string{g.Name}
+	}
+	return nil
 }
 
 var zoneKind = kind[Zone]{
@@ -160,12 +187,6 @@ var zoneKind = kind[Zone]{
 	},
 }
 
-var imageKind = kind[Image]{
-	noun: "image", notFound: "InvalidAMIID.NotFound", says: "The image id '[%s]' does not exist", resource: "image",
-	id:    func(i Image) string { return i.ID },
-	order: func(i Image) string { return i.ID },
-}
-
 var templateKind = kind[LaunchTemplate]{
 	noun: "launch template", notFound: "InvalidLaunchTemplateId.NotFound",
 	says:     "The specified launch template, with template ID %s, does not exist.",
@@ -176,5 +197,17 @@ var templateKind = kind[LaunchTemplate]{
 	filters: map[string]func(LaunchTemplate) []string{
 		"create-time":          one(func(t LaunchTemplate) string { return t.CreatedAt.Format("2006-01-02T15:04:05.000Z") }),
 		"launch-template-name": one(func(t LaunchTemplate) string { return t.Name }),
+	},
+}
+
+var ruleKind = kind[RuleView]{
+	noun: "security group rule ID", notFound: "InvalidSecurityGroupRuleId.NotFound",
+	resource: "security-group-rule", prefix: "sgr-", parameter: "SecurityGroupRuleId",
+	id:    func(r RuleView) string { return r.ID },
+	order: func(r RuleView) string { return r.GroupID + " " + r.ID },
+	tags:  func(r *RuleView) *minato.Tags { return &r.Tags },
+	filters: map[string]func(RuleView) []string{
+		"group-id":               one(func(r RuleView) string { return r.GroupID }),
+		"security-group-rule-id": one(func(r RuleView) string { return r.ID }),
 	},
 }

@@ -71,10 +71,7 @@ func (s *Service) LaunchOps(ctx context.Context, scope minato.Scope, l Launch) (
 	if need := l.Count * (1 + itype.PodAddresses()); need > subnet.Value.AvailableAddresses() {
 		return nil, nil, subnet.Value.full()
 	}
-	ops := []store.Op{s.joinOp(scope, subnet.Value.VPCID)}
-	for _, id := range groups {
-		ops = append(ops, existsOp(s.securityGroups(), scope, id))
-	}
+	ops := append(s.groupsExist(scope, groups), s.joinOp(scope, subnet.Value.VPCID))
 	reservation := newID("r")
 	var instances []Instance
 	for index := range l.Count {
@@ -146,20 +143,13 @@ func (s *Service) newInstance(scope minato.Scope, l Launch, image Image, subnet 
 
 // newInterface makes an instance's interface with all its addresses, which it takes from the subnet, and tells the instance.
 func (s *Service) newInterface(l Launch, itype InstanceType, subnet *Subnet, i *Instance) (Interface, error) {
-	var addresses []netip.Addr
-	if l.PrivateIP.IsValid() {
-		if err := subnet.claim(l.PrivateIP); err != nil {
-			return Interface{}, err
-		}
-		addresses = append(addresses, l.PrivateIP)
-	}
-	taken, err := subnet.take(1 + itype.PodAddresses() - len(addresses))
+	addresses, err := subnet.takeWith(l.PrivateIP, 1+itype.PodAddresses())
 	if err != nil {
 		return Interface{}, err
 	}
 	nic := Interface{
 		Scope: i.Scope, ID: i.InterfaceID, VPCID: i.VPCID, SubnetID: i.SubnetID, Zone: i.Zone, MAC: newMAC(),
-		Addresses: append(addresses, taken...), SecurityGroups: i.SecurityGroups, InstanceID: i.ID, AttachmentID: newID("eni-attach"),
+		Addresses: addresses, SecurityGroups: i.SecurityGroups, InstanceID: i.ID, AttachmentID: newID("eni-attach"),
 		AttachedAt: i.LaunchedAt, DeleteOnTermination: true, Tags: l.InterfaceTags,
 	}
 	i.PrivateIP = nic.Addresses[0]

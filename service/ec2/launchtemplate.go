@@ -183,12 +183,12 @@ func (s *Service) DeleteLaunchTemplate(ctx context.Context, c Caller, name Templ
 		store.Delete(s.templates().Key(recordID(c.Scope, t.Value.ID)), store.AnyRevision),
 		store.Delete(s.templateNames().Key(recordID(c.Scope, t.Value.Name)), store.AnyRevision),
 	}
-	if _, err := s.Store.Commit(ctx, ops...); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.Store.Commit(ctx, ops...); ignoreNotFound(err) != nil {
 		return LaunchTemplate{}, err
 	}
 	for _, v := range versions { // nobody can reach them any more
 		err := s.templateVersions().Delete(ctx, versionID(c.Scope, v.TemplateID, v.Number), store.AnyRevision)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if ignoreNotFound(err) != nil {
 			return LaunchTemplate{}, err
 		}
 	}

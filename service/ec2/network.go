@@ -56,7 +56,11 @@ func (s *Service) CIDRs(ctx context.Context, scope minato.Scope, vpcID string) (
 	if !ok {
 		return nil, vpcKind.missing(vpcID)
 	}
-	return []netip.Prefix{vpc.Value.CIDR}, nil
+	var cidrs []netip.Prefix
+	for _, b := range vpc.Value.Blocks() {
+		cidrs = append(cidrs, b.CIDR)
+	}
+	return cidrs, nil
 }
 
 // NewSecurityGroup makes a security group whose members may talk to each other, and to everybody if they begin: its id,

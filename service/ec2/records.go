@@ -15,7 +15,29 @@ type VPC struct {
 	AssociationID string       `json:"associationId"` // of the CIDR block with the VPC
 	DHCPOptionsID string       `json:"dhcpOptionsId"`
 	IsDefault     bool         `json:"isDefault"`
-	Tags          minato.Tags  `json:"tags,omitempty"`
+	// Secondary are CIDR blocks that were added.
+	Secondary    []CIDRBlock `json:"secondary,omitempty"`
+	NetworkACLID string      `json:"networkAclId,omitempty"` // its default one, and only one
+	// NoDNSSupport and DNSHostnames are its attributes enableDnsSupport, turned round, and enableDnsHostnames.
+	NoDNSSupport bool        `json:"noDnsSupport,omitempty"`
+	DNSHostnames bool        `json:"dnsHostnames,omitempty"`
+	Tags         minato.Tags `json:"tags,omitempty"`
+}
+
+// CIDRBlock is a block of addresses of a VPC.
+type CIDRBlock struct {
+	AssociationID string       `json:"associationId"`
+	CIDR          netip.Prefix `json:"cidr"`
+}
+
+// Blocks are all blocks of a VPC, that which it was made with first.
+func (v VPC) Blocks() []CIDRBlock {
+	return append([]CIDRBlock{{v.AssociationID, v.CIDR}}, v.Secondary...)
+}
+
+// ARN is the VPC's ARN.
+func (v VPC) ARN() minato.ARN {
+	return minato.NewARN("ec2", string(v.Scope.Region), v.Scope.Account, "vpc/"+v.ID)
 }
 
 // Subnet is a part of a VPC in one zone.
@@ -27,8 +49,10 @@ type Subnet struct {
 	Zone         string       `json:"zone"` // its name: "us-east-1a"
 	ZoneID       string       `json:"zoneId"`
 	DefaultForAZ bool         `json:"defaultForAz"`
-	Addresses    AddressUse   `json:"addresses,omitzero"`
-	Tags         minato.Tags  `json:"tags,omitempty"`
+	// MapPublicIP is its attribute mapPublicIpOnLaunch.
+	MapPublicIP bool        `json:"mapPublicIp,omitempty"`
+	Addresses   AddressUse  `json:"addresses,omitzero"`
+	Tags        minato.Tags `json:"tags,omitempty"`
 }
 
 // ARN is the subnet's ARN.

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"errors"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
@@ -34,4 +35,17 @@ func (s *Service) nothingJoined(ctx context.Context, scope minato.Scope, vpcID s
 // existsOp asks that a record is still there when a commit is made.
 func existsOp[T any](records *store.Collection[T], scope minato.Scope, id string) store.Op {
 	return store.Check(records.Key(recordID(scope, id)), store.AnyRevision)
+}
+
+// aloneOp is part of a commit that must be the only one to add to a VPC since it looked: it is read before anything else.
+func (s *Service) aloneOp(ctx context.Context, scope minato.Scope, vpcID string) (store.Op, error) {
+	id := recordID(scope, vpcID)
+	item, err := s.rosters().Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Op{}, vpcKind.missing(vpcID)
+	}
+	if err != nil {
+		return store.Op{}, readError(s.rosters().Key(id), err)
+	}
+	return s.rosters().UpdateOp(item), nil
 }

@@ -19,6 +19,9 @@ type Service struct {
 	Store     store.Store
 	Now       func() time.Time
 	Authorize iam.Authorize
+	// Profile and Role read an instance profile and a role of an account, by name; what is not there is of kind NotFound.
+	Profile func(ctx context.Context, account, name string) (iam.InstanceProfile, error)
+	Role    func(ctx context.Context, account, name string) (iam.Role, error)
 	// Built are the Kubernetes minors that this server can run, of which the images follow.
 	Built func() []kube.Version
 	Log   *slog.Logger

@@ -111,9 +111,17 @@ func (s *Service) forget(ctx context.Context, scope minato.Scope) error {
 		if !s.forgotten(item.Value) {
 			continue
 		}
-		if err := s.instances().Delete(ctx, item.ID, item.Revision); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := s.instances().Delete(ctx, item.ID, item.Revision); ignoreNotFound(err) != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ignoreNotFound forgives that somebody else has just removed it.
+func ignoreNotFound(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -39,11 +39,13 @@ func (l *Library) Has(name string) bool {
 	return ok
 }
 
-// Tags are the tags of a repository, oldest first.
+// Tags are those of a repository whose images can be packed, oldest first.
 func (l *Library) Tags(name string) []string {
 	var tags []string
 	for _, r := range l.sources.recipes()[name] {
-		tags = append(tags, r.tags...)
+		if r.missing == nil {
+			tags = append(tags, r.tags...)
+		}
 	}
 	return tags
 }

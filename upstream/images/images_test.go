@@ -166,8 +166,8 @@ func TestWhatIsMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "`make ") || errors.Is(err, images.ErrUnknown) {
 			t.Errorf("%s:%s of nothing: %v, want the command that builds it", name, tag, err)
 		}
-		if !w.Has(name) || len(w.All(name)) != 0 {
-			t.Errorf("%s: known %t, %d images", name, w.Has(name), len(w.All(name)))
+		if !w.Has(name) || len(w.All(name)) != 0 || len(w.Tags(name)) != 0 {
+			t.Errorf("%s: known %t, %d images, tags %v", name, w.Has(name), len(w.All(name)), w.Tags(name))
 		}
 	}
 	for _, name := range []string{"echo:v2", "app:latest"} {

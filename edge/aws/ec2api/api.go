@@ -29,13 +29,8 @@ func New(service *ec2.Service) *query.API {
 
 func (h handlers) operations() []query.Operation {
 	return slices.Concat(
-		[]query.Operation{
-			query.Op("DescribeAvailabilityZones", h.describeAvailabilityZones),
-			query.Op("DescribeSecurityGroups", h.describeSecurityGroups),
-			query.Op("DescribeSubnets", h.describeSubnets),
-			query.Op("DescribeVpcs", h.describeVpcs),
-		},
-		h.launchTemplates(),
+		h.fixed(), h.vpcs(), h.subnets(), h.routeTables(), h.gateways(), h.securityGroups(), h.networkInterfaces(), h.tags(),
+		h.launchTemplates(), h.instances(), h.instanceTypes(),
 	)
 }
 

@@ -28,7 +28,18 @@ var scope = minato.Scope{Account: "111122223333", Region: "us-east-1"}
 
 func start(t *testing.T, authorize iam.Authorize) (*query.API, *ec2.Service) {
 	t.Helper()
-	service := &ec2.Service{Store: memstore.New(), Now: time.Now, Authorize: authorize, Built: kube.Versions, Log: slog.New(slog.DiscardHandler)}
+	service := &ec2.Service{Store: memstore.New(), Now: time.Now, Authorize: authorize, Built: kube.Versions,
+		Profile: func(_ context.Context, account, name string) (iam.InstanceProfile, error) {
+			if name != "node" {
+				return iam.InstanceProfile{}, minato.Errorf(minato.NotFound, "no %s", name)
+			}
+			return iam.InstanceProfile{Account: account, Path: "/", Name: name, ID: "AIPANODE", Role: "node"}, nil
+		},
+		Role: func(_ context.Context, account, name string) (r iam.Role, err error) {
+			r.Account, r.Path, r.Name = account, "/", name
+			return r, nil
+		},
+		Log: slog.New(slog.DiscardHandler)}
 	if err := service.EnsureDefaults(t.Context(), scope); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +74,7 @@ func TestShapes(t *testing.T) {
 				<cidrBlockAssociationSet><item>
 					<associationId>vpc-cidr-assoc-ID</associationId><cidrBlock>172.31.0.0/16</cidrBlock>
 					<cidrBlockState><state>associated</state></cidrBlockState>
-				</item></cidrBlockAssociationSet>
+				</item></cidrBlockAssociationSet><ipv6CidrBlockAssociationSet></ipv6CidrBlockAssociationSet>
 				<dhcpOptionsId>dopt-ID</dhcpOptionsId><instanceTenancy>default</instanceTenancy><isDefault>true</isDefault><tagSet></tagSet>
 			</item></vpcSet></DescribeVpcsResponse>`,
 		"Action=DescribeSubnets&Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1b": `
@@ -169,7 +180,7 @@ func TestErrors(t *testing.T) {
 		"filter":         {"Action=DescribeVpcs&Filter.1.Name=x&Filter.1.Value.1=y", 400, "InvalidParameterValue", "The filter &#39;x&#39; is invalid"},
 		"dry run":        {"Action=DescribeVpcs&DryRun=true", 412, "DryRunOperation", "would have succeeded"},
 		"not a number":   {"Action=DescribeVpcs&MaxResults=many", 400, "InvalidParameterValue", "many"},
-		"refused":        {"Action=RunInstances", 400, "UnsupportedOperation", "ec2:RunInstances"},
+		"refused":        {"Action=StopInstances", 400, "UnsupportedOperation", "ec2:StopInstances"},
 		"unknown":        {"Action=Levitate", 400, "InvalidAction", "Levitate"},
 	} {
 		t.Run(name, func(t *testing.T) {
