@@ -146,20 +146,16 @@ func (m *machine) livez(d description) (answer string, err error) {
 	return answer, err
 }
 
-// service makes a Service that leads to an address, outside of what Kubernetes knows.
-func (k *cluster) service(t *testing.T, name string, to netip.Addr) {
+// node makes a Node that is said to be at an address. kube-apiserver connects there for whoever may proxy to it.
+func (k *cluster) node(t *testing.T, name string, at netip.Addr) {
 	t.Helper()
-	k.client.Shell(t, fmt.Sprintf(`kubectl --kubeconfig %s apply -f - <<-EOF
-	{"apiVersion": "v1", "kind": "List", "items": [
-	{"apiVersion": "v1", "kind": "Service", "metadata": {"name": %[2]q}, "spec": {"ports": [{"port": 80}]}},
-	{"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": %[2]q}, "subsets": [{"addresses": [{"ip": %[3]q}], "ports": [{"port": 80}]}]}
-	]}
-	EOF`, k.config, name, to))
+	k.client.Shell(t, fmt.Sprintf(`
+		echo '{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "%[2]s"}}' | kubectl --kubeconfig %[1]s create -f -
+		kubectl --kubeconfig %[1]s patch node %[2]s --subresource=status --type=merge \
+			-p '{"status": {"addresses": [{"type": "InternalIP", "address": "%[3]s"}]}}'`, k.config, name, at))
 }
 
-func proxyPath(service string) string {
-	return "/api/v1/namespaces/default/services/http:" + service + ":80/proxy/hello"
-}
+func proxyPath(node string) string { return "/api/v1/nodes/http:" + node + ":80/proxy/hello" }
 
 // TestVPC is that a control plane and a machine in its VPC reach each other, and nobody else.
 func TestVPC(t *testing.T) {
@@ -177,7 +173,7 @@ func TestVPC(t *testing.T) {
 		}
 		return nil
 	})
-	k.service(t, "machine", m.address)
+	k.node(t, "machine", m.address)
 	reached := func() error {
 		r := k.client.TryKubectl(t, k.config, "get", "--raw", proxyPath("machine"))
 		if r.ExitCode != 0 || !strings.HasSuffix(r.Stdout, " asks for /hello") {
@@ -187,7 +183,7 @@ func TestVPC(t *testing.T) {
 	}
 	testenv.Eventually(t, settle, reached)
 
-	k.service(t, "elsewhere", netip.MustParseAddr("198.51.100.1"))
+	k.node(t, "elsewhere", netip.MustParseAddr("198.51.100.1"))
 	r := k.client.TryKubectl(t, k.config, "get", "--raw", proxyPath("elsewhere"))
 	if want := "198.51.100.1 is not an address of a machine or pod in " + d.ResourcesVPCConfig.VPCID; r.ExitCode == 0 || !strings.Contains(r.Stderr, want) {
 		t.Errorf("outside of the VPC: want %q, got %s", want, r)
