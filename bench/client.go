@@ -53,7 +53,7 @@ func (s *server) prepareAccount(ctx context.Context) error {
 	if len(subnets.IDs) < 2 {
 		return fmt.Errorf("the default VPC has %d subnets, want at least 2", len(subnets.IDs))
 	}
-	s.subnet = subnets.IDs[:2]
+	s.subnet, s.subnets = subnets.IDs[:2], subnets.IDs
 	return nil
 }
 

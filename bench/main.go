@@ -38,6 +38,7 @@ type Row struct {
 type options struct {
 	n      int
 	burst  int
+	nodes  int
 	minor  string
 	bin    string
 	dir    string
@@ -53,9 +54,10 @@ func main() {
 	var o options
 	flag.IntVar(&o.n, "n", 10, "clusters created one after the other")
 	flag.IntVar(&o.burst, "burst", 10, "clusters created at once")
+	flag.IntVar(&o.nodes, "nodes", 1000, "simulated nodes of the suite simulated")
 	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
-	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize", "suites to run")
+	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,simulated", "suites to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -85,6 +87,7 @@ func run(ctx context.Context, o options) error {
 		{"auth", benchAuth},
 		{"authenticator", benchAuthenticator},
 		{"authorize", benchAuthorize},
+		{"simulated", benchSimulated},
 	}
 	var rows []Row
 	for _, s := range suites {

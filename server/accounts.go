@@ -35,6 +35,7 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	}
 	s.hook = s.newHookClient()
 	s.eks = s.eksService()
+	s.ssm = s.ssmService()
 	return strings.Join(s.cfg.Accounts, ", "), nil
 }
 
@@ -63,6 +64,8 @@ func (s *Server) eksService() *eks.Service {
 		PrincipalID:      s.iam.PrincipalID,
 		AccessPolicies:   accessPolicies(),
 		CheckPolicyRules: checkPolicyRules,
+		Addons:           addonKinds(),
+		CheckAddonValues: checkAddonValues,
 		Applied:          s.hookApplied,
 		Network:          s.network(),
 		Compute:          s.compute(),

@@ -19,7 +19,9 @@ import (
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/eksapi"
 	"minato.dev/minato/edge/aws/iamapi"
+	"minato.dev/minato/edge/aws/ssmapi"
 	"minato.dev/minato/edge/aws/stsapi"
+	"minato.dev/minato/edge/hybrid"
 	"minato.dev/minato/edge/oidc"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
@@ -54,11 +56,14 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	handler := aws.New(aws.Config{
 		Region:      s.cfg.Region,
 		Credentials: s.iam.Credentials,
-		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2)},
+		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm)},
 		Ready:       s.checkReady,
 		Registry:    registry,
 		Log:         s.log.With("part", "api"),
 	})
+	machines := hybrid.Handler(s.ssm, s.log.With("part", "hybrid nodes"))
+	handler.Handle("POST "+hybrid.RegisterPath, machines)
+	handler.Handle("POST "+hybrid.CredentialsPath, machines)
 	handler.Handle("GET /id/", oidc.Handler(s.issuer, s.log.With("part", "oidc")))
 
 	serving := servingTLS(s.ca, s.cfg.AdvertiseAddress)

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/node/simulated"
 	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/edge/kubehook"
 	"minato.dev/minato/engine/etcd"
@@ -30,6 +31,7 @@ import (
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/ssm"
 	"minato.dev/minato/service/sts"
 )
 
@@ -62,8 +64,11 @@ type Server struct {
 	sts     *sts.Service
 	ec2     *ec2.Service
 	eks     *eks.Service
+	ssm     *ssm.Service
 	planes  *controlplane.Controller
 	hook    *kubehook.Client
+
+	simulated *simulated.Controller
 
 	running  *errgroup.Group // what runs in the background until runCtx ends
 	runCtx   context.Context

@@ -17,7 +17,7 @@ import (
 
 // startSimulatedNodes makes the reconciler of simulated nodes.
 func (s *Server) startSimulatedNodes(ctx context.Context) (string, error) {
-	c := simulated.New(simulated.Deps{
+	s.simulated = simulated.New(simulated.Deps{
 		Context:   s.runCtx,
 		Store:     s.store,
 		Home:      s.dir,
@@ -29,10 +29,10 @@ func (s *Server) startSimulatedNodes(ctx context.Context) (string, error) {
 		Admitted:  s.admitted,
 		Running:   s.ec2.Running, Terminated: s.ec2.Terminated,
 	})
-	if err := c.StopLeftovers(ctx); err != nil {
+	if err := s.simulated.StopLeftovers(ctx); err != nil {
 		return "", err
 	}
-	s.goRun("simulated nodes", c.Run)
+	s.goRun("simulated nodes", s.simulated.Run)
 	if _, err := s.kwok(); err != nil {
 		return "none: " + err.Error(), nil
 	}

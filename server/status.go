@@ -117,6 +117,8 @@ func (s *Server) oneCluster(ctx context.Context, c *eks.Cluster, processes []sup
 		Endpoint:     c.Status.Endpoint,
 		LoggingTypes: c.Spec.LoggingTypes,
 		Processes:    processes,
+
+		SimulatedNodes: s.simulated.Count(c.ID),
 	}
 	for _, p := range processes {
 		out.PrivateBytes += p.PrivateBytes

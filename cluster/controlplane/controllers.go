@@ -30,7 +30,10 @@ func (p plan) controllerManager() supervisor.Spec {
 // scheduler is the kube-scheduler of a generation. There is one at a time, so it elects no leader.
 func (p plan) scheduler() supervisor.Spec {
 	args := append(p.controller(schedulerComponent, p.Ports.Scheduler),
-		"--kubeconfig="+p.Dir.generation(p.Generation, schedulerComponent+".kubeconfig"))
+		"--kubeconfig="+p.Dir.generation(p.Generation, schedulerComponent+".kubeconfig"),
+		// At the default of 50 requests a second it would place some 20 pods a second, however many nodes there are.
+		"--kube-api-qps=300",
+		"--kube-api-burst=600")
 	return p.spec(schedulerComponent, args, memory())
 }
 

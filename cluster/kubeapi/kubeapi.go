@@ -46,10 +46,15 @@ func (c *Client) Close() { c.client.CloseIdleConnections() }
 // StatusError is an answer other than 2xx.
 type StatusError struct {
 	Code int
-	Body string // the beginning of it, mostly a metav1.Status
+	Body string // mostly a metav1.Status
 }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("%d: %s", e.Code, e.Body) }
+// maxErrorBody is how much of a body goes into the text of an error.
+const maxErrorBody = 2000
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%d: %s", e.Code, e.Body[:min(len(e.Body), maxErrorBody)])
+}
 
 // Status is the HTTP status code of an error of a Client, zero when there was no answer.
 func Status(err error) int {
@@ -102,7 +107,7 @@ func (c *Client) Send(ctx context.Context, r Request) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, &StatusError{resp.StatusCode, string(answer[:min(len(answer), 2000)])}
+		return nil, &StatusError{resp.StatusCode, string(answer)}
 	}
 	return answer, nil
 }
@@ -135,9 +140,18 @@ func (c *Client) Patch(ctx context.Context, path string, patch any) error {
 }
 
 // Apply is server-side apply of an object at its path as a field manager. Without force another manager's fields are an error
-// with the status 409.
+// with the status 409, see Conflicts.
 func (c *Client) Apply(ctx context.Context, path, manager string, force bool, object any) error {
-	query := "?fieldManager=" + manager
+	return c.apply(ctx, path, manager, force, object, "")
+}
+
+// TryApply is what Apply would answer; it changes nothing.
+func (c *Client) TryApply(ctx context.Context, path, manager string, force bool, object any) error {
+	return c.apply(ctx, path, manager, force, object, "&dryRun=All")
+}
+
+func (c *Client) apply(ctx context.Context, path, manager string, force bool, object any, more string) error {
+	query := "?fieldManager=" + manager + more
 	if force {
 		query += "&force=true"
 	}

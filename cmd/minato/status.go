@@ -89,6 +89,9 @@ func printClusters(w io.Writer, st control.Status) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d keys, %s\n", c.Name, c.Account, c.Version, c.Status, orDash(c.Endpoint), size(c.PrivateBytes), c.Keys, size(c.KeyBytes))
 	}
 	for _, c := range st.Clusters { // below the table: a line without columns would end it
+		if c.SimulatedNodes > 0 {
+			fmt.Fprintf(w, "~ %s: %d of its nodes are simulated by kwok; no program runs on them\n", c.Name, c.SimulatedNodes)
+		}
 		for _, issue := range c.Issues {
 			fmt.Fprintf(w, "! %s: %s\n", c.Name, issue)
 		}

@@ -64,6 +64,8 @@ type Cluster struct {
 	Issues       []string            `json:"issues,omitempty"`
 	LoggingTypes []string            `json:"loggingTypes,omitempty"`
 	Processes    []supervisor.Status `json:"processes"`
+	// SimulatedNodes are those of its nodes that kwok makes up.
+	SimulatedNodes int `json:"simulatedNodes,omitempty"`
 }
 
 // Server answers on the control socket.

@@ -55,6 +55,9 @@ type ClusterSpec struct {
 
 	ServiceIPv4CIDR string `json:"serviceIpv4Cidr"`
 
+	// RemoteNetworks are those of hybrid nodes, nil where there are none.
+	RemoteNetworks *RemoteNetworks `json:"remoteNetworks,omitempty"`
+
 	AuthenticationMode string `json:"authenticationMode"` // CONFIG_MAP, API_AND_CONFIG_MAP, API
 	// BootstrapCreatorAdmin is bootstrapClusterCreatorAdminPermissions.
 	BootstrapCreatorAdmin bool `json:"bootstrapClusterCreatorAdminPermissions"`

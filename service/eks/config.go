@@ -97,6 +97,9 @@ func (s *Service) chooseChange(r UpdateClusterConfigRequest) (change, error) {
 			asked = append(asked, s.changeVPC(*v))
 		}
 	}
+	if r.RemoteNetworks != nil {
+		asked = append(asked, s.changeRemoteNetworks(*r.RemoteNetworks))
+	}
 	if _, err := checkOther(r.Other); err != nil {
 		return change{}, err
 	}

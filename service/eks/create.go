@@ -132,6 +132,9 @@ func (s *Service) newCluster(ctx context.Context, c Caller, r CreateClusterReque
 	if spec.ServiceIPv4CIDR, err = s.serviceCIDR(ctx, c.Scope, spec.VPCID, r.ServiceIPv4CIDR); err != nil {
 		return Cluster{}, err
 	}
+	if spec.RemoteNetworks, err = s.remoteNetworks(ctx, c.Scope, &spec, r.RemoteNetworks); err != nil {
+		return Cluster{}, err
+	}
 	return Cluster{
 		Scope:     c.Scope,
 		Name:      r.Name,

@@ -76,7 +76,6 @@ func TestCreateClusterWithEverything(t *testing.T) {
 	r.Other = map[string]json.RawMessage{
 		"computeConfig": []byte(`{"enabled":false}`), "storageConfig": []byte(`{"blockStorage":{"enabled":false}}`), "elasticLoadBalancing": []byte(`{"enabled":false}`),
 		"zonalShiftConfig": []byte(`{"enabled":false}`), "controlPlaneScalingConfig": []byte(`{"tier":"standard"}`), "encryptionConfig": []byte(`[]`),
-		"remoteNetworkConfig": []byte(`{"remoteNodeNetworks":[]}`),
 	}
 	got, err := w.CreateCluster(t.Context(), alice, r)
 	if err != nil {

@@ -22,7 +22,6 @@ var otherMembers = map[string]string{
 	"kubeControllerManagerConfig": "Minato does not configure control plane components yet",
 	"kubeSchedulerConfig":         "Minato does not configure control plane components yet",
 	"outpostConfig":               "Minato has no Outposts",
-	"remoteNetworkConfig":         "Minato does not have hybrid nodes yet",
 	"zonalShiftConfig":            "Minato does not have zonal shift",
 	"ipFamily":                    "it is fixed when the cluster is created",
 	"serviceIpv4Cidr":             "it is fixed when the cluster is created",

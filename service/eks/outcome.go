@@ -70,6 +70,9 @@ func RemoveAccessEntries(ctx context.Context, s store.Store, c *Cluster) error {
 // RemoveAddons removes all records about add-ons of a cluster that is being deleted; what they have installed goes with it. It
 // comes before the removal of the cluster's own record and may be repeated.
 func RemoveAddons(ctx context.Context, s store.Store, c *Cluster) error {
+	if err := removeAll(ctx, s, c, AddonsPrefix+store.ID(c.ID)+"/"); err != nil {
+		return err
+	}
 	return removeAll(ctx, s, c, DefaultAddonsPrefix+c.ID)
 }
 

@@ -27,6 +27,7 @@ type partKind struct {
 // partKinds are the kinds of parts by the resource types of their ARNs.
 var partKinds = map[string]partKind{
 	nodegroupPart: kindOf(Nodegroups, func(n *Nodegroup) (string, *minato.Tags) { return n.UUID, &n.Tags }),
+	addonPart:     kindOf(Addons, func(a *Addon) (string, *minato.Tags) { return a.UUID, &a.Tags }),
 	fargatePart:   kindOf(FargateProfiles, func(p *FargateProfile) (string, *minato.Tags) { return p.UUID, &p.Tags }),
 }
 

@@ -23,6 +23,7 @@ type CreateClusterRequest struct {
 	SupportType           string
 	DeletionProtection    bool
 	Tags                  minato.Tags
+	RemoteNetworks        *RemoteNetworksRequest `json:",omitempty"`
 	// Other are the members that have no field here, as wire JSON by wire name. See other.go.
 	Other              map[string]json.RawMessage
 	ClientRequestToken string `json:"-"` // not part of what is asked for
@@ -36,6 +37,7 @@ type UpdateClusterConfigRequest struct {
 	AuthenticationMode *string
 	SupportType        *string
 	DeletionProtection *bool
+	RemoteNetworks     *RemoteNetworksRequest `json:",omitempty"`
 	Other              map[string]json.RawMessage
 	ClientRequestToken string `json:"-"`
 }

@@ -28,6 +28,10 @@ type Service struct {
 	AccessPolicies []AccessPolicy
 	// CheckPolicyRules is what is wrong with the rules of a CustomPolicy, an Error of kind Invalid.
 	CheckPolicyRules func(arn minato.ARN, rules string) error
+	// Addons are the add-ons that clusters can have, by name.
+	Addons []AddonKind
+	// CheckAddonValues is what is wrong with the configuration values of an add-on, in the words of EKS; nil if nothing is.
+	CheckAddonValues func(addon, values string) error
 	// Applied waits until access to clusters is decided by the records of a revision or a later one.
 	Applied func(ctx context.Context, rev store.Revision) error
 	Network Network

@@ -56,6 +56,8 @@ func newWorld(t *testing.T) *world {
 			{Name: "AmazonEKSViewPolicy", ARN: policyARN("AmazonEKSViewPolicy")},
 		},
 		CheckPolicyRules: checkTestRules,
+		Addons:           testAddons(),
+		CheckAddonValues: checkTestValues,
 		Applied:          w.applied,
 		Network:          w.network(),
 		Compute:          testCompute(),

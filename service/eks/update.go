@@ -30,6 +30,8 @@ type Update struct {
 	Before *ClusterSpec `json:"before,omitempty"`
 	// NodegroupBefore is Before for an update of a nodegroup.
 	NodegroupBefore *NodegroupSpec `json:"nodegroupBefore,omitempty"`
+	// AddonBefore is Before for an update of an add-on.
+	AddonBefore *AddonSpec `json:"addonBefore,omitempty"`
 	// ClientRequestToken makes the call that began it idempotent.
 	ClientRequestToken string `json:"clientRequestToken,omitempty"`
 	RequestHash        string `json:"requestHash,omitempty"`

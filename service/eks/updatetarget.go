@@ -16,17 +16,15 @@ type UpdateTarget struct {
 
 // updatesOf is where the updates of a target lie: a collection, and the id prefix in it.
 func (s *Service) updatesOf(ctx context.Context, c *Cluster, t UpdateTarget) (*store.Collection[Update], string, error) {
-	var err *minato.Error
 	switch {
 	case t.Nodegroup != "":
 		item, err := s.nodegroup(ctx, c, t.Nodegroup)
 		return PartUpdates(s.Store), PartUpdatesOf(c.ID, nodegroupPart, item.Value.UUID), err
 	case t.Addon != "":
-		err = minato.Errorf(minato.NotFound, "No addon: %s found in cluster: %s", shorten(t.Addon), c.Name).With("addonName", t.Addon)
+		item, err := Addons(s.Store).Get(ctx, AddonKey(c.ID, t.Addon))
+		return PartUpdates(s.Store), PartUpdatesOf(c.ID, addonPart, item.Value.UUID), s.addonError(ctx, c.Name, t.Addon, err)
 	case t.Capability != "":
-		err = minato.Errorf(minato.NotFound, "No capability found for name: %s.", shorten(t.Capability))
-	default:
-		return Updates(s.Store), UpdatesOf(c), nil
+		return nil, "", minato.Errorf(minato.NotFound, "No capability found for name: %s.", shorten(t.Capability)).With("clusterName", c.Name)
 	}
-	return nil, "", err.With("clusterName", c.Name)
+	return Updates(s.Store), UpdatesOf(c), nil
 }

@@ -8,13 +8,25 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// ec2Service is who gives an instance the credentials of its role.
-const ec2Service = "ec2.amazonaws.com"
+// Who gives machines the credentials of their roles: those in EC2, and those outside.
+const (
+	ec2Service = "ec2.amazonaws.com"
+	ssmService = "ssm.amazonaws.com"
+)
 
 // InstanceSession gives an EC2 instance credentials of its role: a session that is called as the instance. The role must
 // exist (else NotFound) and trust ec2.amazonaws.com (else Denied). How long it lasts is not for the role to say, as on EC2.
 func (s *Service) InstanceSession(ctx context.Context, role minato.ARN, instanceID string, d time.Duration) (iam.Temporary, error) {
-	if err := s.iam.CheckServiceRole(ctx, role, ec2Service, minato.ARN{}); err != nil {
+	return s.machineSession(ctx, ec2Service, role, instanceID, d)
+}
+
+// ManagedInstanceSession is InstanceSession for a machine outside EC2, whose role trusts ssm.amazonaws.com.
+func (s *Service) ManagedInstanceSession(ctx context.Context, role minato.ARN, name string, d time.Duration) (iam.Temporary, error) {
+	return s.machineSession(ctx, ssmService, role, name, d)
+}
+
+func (s *Service) machineSession(ctx context.Context, service string, role minato.ARN, name string, d time.Duration) (iam.Temporary, error) {
+	if err := s.iam.CheckServiceRole(ctx, role, service, minato.ARN{}); err != nil {
 		return iam.Temporary{}, err
 	}
 	r, err := s.iam.RoleByARN(ctx, role)
@@ -22,9 +34,9 @@ func (s *Service) InstanceSession(ctx context.Context, role minato.ARN, instance
 		return iam.Temporary{}, err
 	}
 	who := minato.Principal{
-		Type: minato.AssumedRole, Account: r.Account, RoleARN: r.ARN(), SessionName: instanceID,
-		ARN: minato.NewARN("sts", "", r.Account, "assumed-role/"+r.Name+"/"+instanceID),
-		ID:  r.ID + ":" + instanceID,
+		Type: minato.AssumedRole, Account: r.Account, RoleARN: r.ARN(), SessionName: name,
+		ARN: minato.NewARN("sts", "", r.Account, "assumed-role/"+r.Name+"/"+name),
+		ID:  r.ID + ":" + name,
 	}
 	return s.iam.IssueSession(ctx, who, iam.SessionContext{}, d)
 }

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"minato.dev/minato/kube"
 )
@@ -19,6 +21,9 @@ var files embed.FS
 
 // registry is where nodes find the images that Minato is built with.
 const registry = "minato.local/eks/"
+
+// buildMark stands in a version between that of the program and the build.
+const buildMark = "-minatobuild."
 
 // Publisher is who packs all of these add-ons.
 const Publisher = "minato"
@@ -78,6 +83,11 @@ func (a Addon) Default(cluster kube.Version) Version {
 	return a.Versions[slices.IndexFunc(a.Versions, func(v Version) bool { return a.DefaultOn(v, cluster) })]
 }
 
+// ComputeTypes are the kinds of nodes that the add-on is for.
+func (a Addon) ComputeTypes() []string {
+	return slices.DeleteFunc([]string{"ec2", "fargate", "hybrid"}, func(t string) bool { return slices.Contains(a.NotOn, t) })
+}
+
 // ImageOf is the image of a version, as nodes call it.
 func (a Addon) ImageOf(v Version) string { return registry + a.Name + ":" + v.Image }
 
@@ -102,6 +112,19 @@ func (a Addon) Lookup(version string) (Version, bool) {
 	return a.Versions[i], true
 }
 
+// Installed is a version that a cluster has, which may be of an earlier Minato and not on offer any more.
+func (a Addon) Installed(version string) (Version, error) {
+	if v, ok := a.Lookup(version); ok {
+		return v, nil
+	}
+	image, build, _ := strings.Cut(version, buildMark)
+	n, err := strconv.Atoi(build)
+	if err != nil {
+		return Version{}, fmt.Errorf("%q is no version of the add-on %s", version, a.Name)
+	}
+	return Version{Version: version, Image: image, Build: n}, nil
+}
+
 var addons = func() []Addon {
 	b, err := files.ReadFile("catalogue.json")
 	if err != nil {
@@ -115,7 +138,7 @@ var addons = func() []Addon {
 		if a := &all[i]; a.PerMinor > 0 {
 			for _, k := range slices.Backward(kube.Versions()) {
 				a.Versions = append(a.Versions, Version{
-					Version: fmt.Sprintf("%s-minatobuild.%d", k.Patch, a.PerMinor), Image: k.Patch, Build: a.PerMinor, Minor: k.Minor,
+					Version: k.Patch + buildMark + strconv.Itoa(a.PerMinor), Image: k.Patch, Build: a.PerMinor, Minor: k.Minor,
 				})
 			}
 		}

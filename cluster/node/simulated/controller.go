@@ -83,6 +83,17 @@ func New(d Deps) *Controller {
 	return c
 }
 
+// Count is how many simulated instances a cluster has that are, or will be, its nodes.
+func (c *Controller) Count(clusterID string) int {
+	c.mu.Lock()
+	f := c.fleets[clusterID]
+	c.mu.Unlock()
+	if f == nil {
+		return 0
+	}
+	return f.size()
+}
+
 // Run works until ctx ends.
 func (c *Controller) Run(ctx context.Context) error { return c.queue.Run(ctx) }
 

@@ -78,11 +78,13 @@ func (f *fleet) leave(instance string) (last bool) {
 	return len(f.members) == 0
 }
 
-func (f *fleet) empty() bool {
+func (f *fleet) size() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.members) == 0
+	return len(f.members)
 }
+
+func (f *fleet) empty() bool { return f.size() == 0 }
 
 // node is what the cluster last said of a node; false as the second result when it has not told of its nodes yet.
 func (f *fleet) node(name string) (n node, exists, synced bool) {

@@ -95,6 +95,7 @@ func (k kwok) spec() supervisor.Spec {
 		Path: k.program,
 		Args: []string{
 			"kwok", "--config=" + k.file("stages.yaml"), "--kubeconfig=" + k.file("kubeconfig"), "--master=https://" + k.companion.Address,
+			"--v=WARN", // it would tell of every heartbeat
 		},
 		Env:   []string{"HOME=" + k.dir},
 		UID:   k.companion.UID,

@@ -15,7 +15,7 @@ import (
 // otherMembers are the members that CreateCluster and UpdateClusterConfig share and that the service takes as wire JSON.
 var otherMembers = []string{
 	"computeConfig", "controlPlaneScalingConfig", "kubeApiServerConfig", "kubeControllerManagerConfig", "kubeSchedulerConfig",
-	"remoteNetworkConfig", "storageConfig", "zonalShiftConfig",
+	"storageConfig", "zonalShiftConfig",
 }
 
 func createRequest(in *awseks.CreateClusterInput) eks.CreateClusterRequest {
@@ -27,6 +27,7 @@ func createRequest(in *awseks.CreateClusterInput) eks.CreateClusterRequest {
 		Logging:            loggingIn(in.Logging),
 		DeletionProtection: value(in.DeletionProtection),
 		Tags:               in.Tags,
+		RemoteNetworks:     remoteNetworksIn(in.RemoteNetworkConfig),
 		Other:              restjson.MarshalMembers(schemas.CreateClusterRequest, in, append(otherMembers, "encryptionConfig", "outpostConfig")...),
 		ClientRequestToken: value(in.ClientRequestToken),
 	}
@@ -54,6 +55,7 @@ func updateRequest(in *awseks.UpdateClusterConfigInput) eks.UpdateClusterConfigR
 		VPC:                vpcIn(in.ResourcesVpcConfig),
 		Logging:            loggingIn(in.Logging),
 		DeletionProtection: in.DeletionProtection,
+		RemoteNetworks:     remoteNetworksIn(in.RemoteNetworkConfig),
 		Other:              updateOther(in),
 		ClientRequestToken: value(in.ClientRequestToken),
 	}
@@ -85,6 +87,21 @@ func vpcIn(v *ekstypes.VpcConfigRequest) *eks.VPCRequest {
 		PublicAccessCIDRs:      v.PublicAccessCidrs,
 		ControlPlaneEgressMode: string(v.ControlPlaneEgressMode),
 	}
+}
+
+// remoteNetworksIn has one list of CIDRs where the API has a list with at most one member that has a list.
+func remoteNetworksIn(n *ekstypes.RemoteNetworkConfigRequest) *eks.RemoteNetworksRequest {
+	if n == nil {
+		return nil
+	}
+	r := &eks.RemoteNetworksRequest{}
+	for _, nodes := range n.RemoteNodeNetworks {
+		r.Nodes = append(r.Nodes, nodes.Cidrs...)
+	}
+	for _, pods := range n.RemotePodNetworks {
+		r.Pods = append(r.Pods, pods.Cidrs...)
+	}
+	return r
 }
 
 // loggingIn keeps apart a logging member that is absent, nil, and one that names nothing.

@@ -2,6 +2,7 @@ package eksapi
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func clusterOut(c *eks.Cluster) (*ekstypes.Cluster, error) {
 			ElasticLoadBalancing: &ekstypes.ElasticLoadBalancing{Enabled: new(false)},
 		},
 	}
+	out.RemoteNetworkConfig = remoteNetworksOut(c.Spec.RemoteNetworks)
 	if c.Status.CAData != "" {
 		out.CertificateAuthority = &ekstypes.Certificate{Data: &c.Status.CAData}
 	}
@@ -75,6 +77,23 @@ func vpcOut(s *eks.ClusterSpec) *ekstypes.VpcConfigResponse {
 		PublicAccessCidrs:      s.PublicAccessCIDRs,
 		ControlPlaneEgressMode: ekstypes.ControlPlaneEgressModeTypeAwsManaged,
 	}
+}
+
+func remoteNetworksOut(n *eks.RemoteNetworks) *ekstypes.RemoteNetworkConfigResponse {
+	if n == nil {
+		return nil
+	}
+	texts := func(networks []netip.Prefix) (out []string) {
+		for _, p := range networks {
+			out = append(out, p.String())
+		}
+		return out
+	}
+	out := &ekstypes.RemoteNetworkConfigResponse{RemoteNodeNetworks: []ekstypes.RemoteNodeNetwork{{Cidrs: texts(n.Nodes)}}}
+	if len(n.Pods) > 0 {
+		out.RemotePodNetworks = []ekstypes.RemotePodNetwork{{Cidrs: texts(n.Pods)}}
+	}
+	return out
 }
 
 // loggingOut has one setup for the types that are on and one for those that are off, without empty ones.

@@ -3,6 +3,7 @@ package eksapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -63,6 +64,22 @@ func newService() *eks.Service {
 			accessPolicy("AmazonEKSClusterAdminPolicy", ""),
 			accessPolicy("AmazonEKSViewPolicy", ""),
 		},
+		Addons: []eks.AddonKind{{
+			Name: "coredns", Type: "networking", Publisher: "minato", Owner: "community", Namespace: "kube-system", Schema: `{"type":"object"}`,
+			Versions: []eks.AddonVersion{{
+				Version: "v1.0.0-minatobuild.2", Architectures: []string{"amd64"}, ComputeTypes: []string{"ec2"},
+				Compatible: []eks.AddonCompatibility{{Minor: "1.35", Default: true}, {Minor: "1.36", Default: true}},
+			}, {
+				Version: "v1.0.0-minatobuild.1", Architectures: []string{"amd64"}, ComputeTypes: []string{"ec2"},
+				Compatible: []eks.AddonCompatibility{{Minor: "1.35"}},
+			}},
+		}},
+		CheckAddonValues: func(_, values string) error {
+			if strings.Contains(values, "bad") {
+				return errors.New("Json schema validation failed with error: [$.bad: is not defined in the schema and the schema does not allow additional properties]") //nolint:staticcheck // AWS's words
+			}
+			return nil
+		},
 		Applied: func(context.Context, store.Revision) error { return nil },
 		Network: eks.Network{
 			Subnets: func(_ context.Context, _ minato.Scope, ids []string) (found []eks.Subnet, _ error) {
@@ -104,7 +121,7 @@ func accessPolicy(name, unassociable string) eks.AccessPolicy {
 
 // TestScripts runs the conversations in testdata. A section is a request ("POST /clusters", "mallory: GET /clusters"), what it
 // must be answered ("200", "404 ResourceNotFoundException"), or something that happens meanwhile: "active NAME" and "remove
-// NAME" are what the control plane's reconciler does, "settle CLUSTER NAME" what that of nodegroups does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
+// NAME" are what the control plane's reconciler does, "settle CLUSTER NAME" what that of nodegroups does and "degrade CLUSTER NAME" what that of add-ons does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
 // last, $UUID for the end of any.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -129,7 +146,7 @@ func TestScripts(t *testing.T) {
 }
 
 // randomID is the end of an ARN or of a name, which is random.
-var randomID = regexp.MustCompile(`((:access-entry|:nodegroup|:fargateprofile)/[^"]+/|"eks-[^"]+-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+var randomID = regexp.MustCompile(`((:access-entry|:nodegroup|:addon|:fargateprofile)/[^"]+/|"eks-[^"]+-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 type script struct {
 	service *eks.Service
@@ -147,6 +164,8 @@ func (s *script) run(t *testing.T, where, line, body string) {
 		s.activate(t, rest)
 	case word == "settle":
 		s.settle(t, rest)
+	case word == "degrade":
+		s.degrade(t, rest)
 	case word == "remove":
 		if _, err := s.service.Store.Commit(t.Context(), eks.Clusters(s.service.Store).DeleteOp(s.cluster(t, rest))); err != nil {
 			t.Fatalf("%s: %v", where, err)
@@ -241,6 +260,25 @@ func (s *script) settle(t *testing.T, names string) {
 	ops, err := eks.CompleteNodegroupUpdates(t.Context(), s.service.Store, n)
 	if err == nil {
 		_, err = s.service.Store.Commit(t.Context(), append(ops, groups.UpdateOp(item))...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *script) degrade(t *testing.T, names string) {
+	t.Helper()
+	cluster, name, _ := strings.Cut(names, " ")
+	addons := eks.Addons(s.service.Store)
+	item, err := addons.Get(t.Context(), eks.AddonKey(s.cluster(t, cluster).Value.ID, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &item.Value
+	a.Status.Status, a.Status.Health = eks.AddonDegraded, []eks.HealthIssue{{Code: "InsufficientNumberOfReplicas", Message: "too few"}}
+	ops, err := eks.CompleteAddonUpdates(t.Context(), s.service.Store, a)
+	if err == nil {
+		_, err = s.service.Store.Commit(t.Context(), append(ops, addons.UpdateOp(item))...)
 	}
 	if err != nil {
 		t.Fatal(err)

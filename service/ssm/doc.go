@@ -1,0 +1,3 @@
+// Package ssm is the part of AWS Systems Manager that makes machines outside EC2 known: activations, and the managed instances
+// that register with them. It is how EKS's hybrid nodes get the credentials of their role.
+package ssm
