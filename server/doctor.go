@@ -5,6 +5,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"minato.dev/minato/internal/doctor"
 	"minato.dev/minato/internal/home"
@@ -25,20 +26,24 @@ func Upstream(executable string) upstream.Binaries {
 
 // DoctorConfig says what `minato doctor` should look at for a home, which need not exist yet.
 func DoctorConfig(ctx context.Context, dir home.Dir, executable string) doctor.Config {
-	listen, tlsPort := defaultListen, 0
+	listen, tlsPort, registryPort := defaultListen, 0, 0
 	if cfg, err := dir.LoadConfig(); err == nil {
-		listen, tlsPort = cfg.Listen, cfg.TLSPort
+		listen, tlsPort, registryPort = cfg.Listen, cfg.TLSPort, cfg.RegistryPort
 	}
 	host, port, _ := net.SplitHostPort(listen)
 	if n, err := strconv.Atoi(port); err == nil && tlsPort == 0 {
-		tlsPort = n + 1
+		tlsPort, registryPort = n+1, n+2
 	}
 	_, err := control.GetStatus(ctx, dir)
 	c := doctor.Config{
 		Home:       string(dir),
-		Ports:      []string{listen, net.JoinHostPort(host, strconv.Itoa(tlsPort))},
+		Ports:      []string{listen, net.JoinHostPort(host, strconv.Itoa(tlsPort)), net.JoinHostPort("127.0.0.1", strconv.Itoa(registryPort))},
 		Running:    err == nil,
 		Executable: executable,
+		NotBuilt:   Upstream(executable).Missing(),
+	}
+	if len(c.NotBuilt) > 0 {
+		c.BuildCommand = strings.Trim(upstream.Command(c.NotBuilt...), "`")
 	}
 	for _, v := range Kube(executable).Built() {
 		c.Minors = append(c.Minors, v.Minor)

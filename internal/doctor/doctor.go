@@ -42,6 +42,8 @@ type Config struct {
 	Minors       []string // the Kubernetes minors that are built
 	DefaultMinor string   // the one that create-cluster takes when asked for none
 	Executable   string   // the minato binary, for the systemd unit
+	NotBuilt     []string // programs that nodes run and that are not built
+	BuildCommand string   // what builds them
 }
 
 // Run makes every check. It changes nothing on the machine.
@@ -85,6 +87,7 @@ type host struct {
 	lookPath func(name string) (string, error)
 	output   func(ctx context.Context, name string, args ...string) ([]byte, error)
 	disk     func(path string) (freeBytes uint64, err error)
+	links    func() error // makes what networks of VPCs are made of, and takes it away again
 }
 
 func newHost() host {
@@ -97,7 +100,8 @@ func newHost() host {
 			defer cancel()
 			return exec.CommandContext(ctx, name, args...).Output()
 		},
-		disk: freeBytes,
+		disk:  freeBytes,
+		links: tryLinks,
 	}
 }
 
@@ -116,7 +120,10 @@ func (h host) run(ctx context.Context, c Config) []Check {
 		h.awsClient(ctx),
 		h.kubectlClient(ctx),
 		h.cgroups(),
-		h.program("ip", "iproute2", Nodes, "network namespaces"),
+		programs(c),
+		h.program("mkfs.ext4", "e2fsprogs", Nodes, "the nodes' disks"),
+		h.nodesInotify(),
+		h.network(),
 		h.program("nft", "nftables", Nodes, "Services through kube-proxy"),
 		h.filesystem("overlay", Nodes, "container images"),
 		h.fuse(),

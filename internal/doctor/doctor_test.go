@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"minato.dev/minato/internal/testenv"
 )
 
 // machine is a host with everything in place; tests take things away.
@@ -19,7 +21,7 @@ func machine(t *testing.T) host {
 	for name, content := range map[string]string{
 		"proc/meminfo":                           "MemTotal: 16000000 kB\nMemAvailable:    8388608 kB\n",
 		"proc/filesystems":                       "nodev\tproc\nnodev\toverlay\n\text4\n",
-		"proc/sys/fs/inotify/max_user_instances": "128\n",
+		"proc/sys/fs/inotify/max_user_instances": "1024\n",
 		"proc/sys/fs/inotify/max_user_watches":   "192536\n",
 		"sys/fs/cgroup/cgroup.controllers":       "cpu memory pids\n",
 		"dev/fuse":                               "",
@@ -38,7 +40,8 @@ func machine(t *testing.T) host {
 		output: func(_ context.Context, name string, _ ...string) ([]byte, error) {
 			return []byte(map[string]string{"aws": "aws-cli/2.13.0 Python/3.11\n", "kubectl": "Client Version: v1.35.4\nmore\n"}[filepath.Base(name)]), nil
 		},
-		disk: func(string) (uint64, error) { return 10 << 30, nil },
+		disk:  func(string) (uint64, error) { return 10 << 30, nil },
+		links: func() error { return nil },
 	}
 }
 
@@ -101,7 +104,15 @@ func TestMissing(t *testing.T) {
 		}, "does not run: exec format error", "kubernetes-client", false},
 		{"cgroups", remove("sys/fs/cgroup"), "none mounted", "cgroup2", false},
 		{"nft", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("nft") }, "kube-proxy", "nftables", false},
-		{"ip", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("ip") }, "namespaces", "iproute2", false},
+		{"mkfs.ext4", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("mkfs.ext4") }, "disks", "e2fsprogs", false},
+		{"programs of nodes", func(_ *testing.T, _ *host, c *Config) {
+			c.NotBuilt, c.BuildCommand = []string{"runc"}, "make upstream-runc"
+		}, "not built: runc", "make upstream-runc", false},
+		{"networks", func(_ *testing.T, h *host, _ *Config) {
+			h.links = func() error { return errors.New("a bridge: operation not supported") }
+		}, "a bridge", "modprobe", false},
+		{"inotify for nodes", write("proc/sys/fs/inotify/max_user_instances", "128\n"), "128 instances", "max_user_instances=1024", false},
+		{"networks", func(_ *testing.T, h *host, _ *Config) { h.euid = 1000 }, "root", "sudo", false},
 		{"overlay", write("proc/filesystems", "nodev\tproc\n"), "not loaded", "modprobe overlay", false},
 		{"FUSE", remove("dev/fuse"), "no /dev/fuse", "modprobe fuse", false},
 	} {
@@ -194,5 +205,13 @@ func TestSystemdUnit(t *testing.T) {
 		if !strings.Contains(unit, want) {
 			t.Errorf("the unit lacks %q:\n%s", want, unit)
 		}
+	}
+}
+
+// TestTryLinks asks this machine's own kernel.
+func TestTryLinks(t *testing.T) {
+	testenv.NeedNodes(t)
+	if err := tryLinks(); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// binary is the minato under test: $MINATO_BIN, which `make test` sets, or one built for this test process. It finds the
-// Kubernetes minors in the folder "kube" beside it.
+// binary is the minato under test: $MINATO_BIN, which `make test` sets, or one built for this test process. It finds what
+// else was built in the folders beside it.
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("MINATO_BIN"); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -26,17 +26,18 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	builtDir = dir
-	if err := os.Symlink(filepath.Join(root, "bin", "kube"), filepath.Join(dir, "kube")); err != nil {
-		return "", err
+	for _, name := range []string{"kube", "upstream"} {
+		if err := os.Symlink(filepath.Join(root, "bin", name), filepath.Join(dir, name)); err != nil {
+			return "", err
+		}
 	}
-	path := filepath.Join(dir, "minato")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/minato")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+string(filepath.Separator), "./cmd/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building minato: %w\n%s", err, out)
 	}
-	return path, nil
+	return filepath.Join(dir, "minato"), nil
 })
 
 // copyBinary puts a copy of minato into a folder where it finds only some of the minors that the original does.
@@ -47,6 +48,18 @@ func copyBinary(binary, dir string, minors []string) (string, error) {
 	for _, minor := range minors {
 		built := filepath.Join(filepath.Dir(binary), "kube", "v"+minor)
 		if err := os.Symlink(built, filepath.Join(dir, "kube", "v"+minor)); err != nil {
+			return "", err
+		}
+	}
+	others, err := os.ReadDir(filepath.Dir(binary))
+	if err != nil {
+		return "", err
+	}
+	for _, other := range others {
+		if other.Name() == "kube" || other.Name() == filepath.Base(binary) {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(filepath.Dir(binary), other.Name()), filepath.Join(dir, other.Name())); err != nil {
 			return "", err
 		}
 	}

@@ -24,6 +24,7 @@ const dirPrefix = "minato-test-"
 
 // close stops and purges the server and tells what was left behind, which it then removes.
 func (e *Env) close() (problems []error) {
+	e.rememberNodes()
 	if e.Home.Exists() {
 		if err := purge(e.binary, string(e.Home)); err != nil {
 			problems = append(problems, err)
@@ -62,12 +63,13 @@ func purge(binary, home string) error {
 // paths are where everything of this home lies.
 func (e *Env) paths() []string { return []string{string(e.Home), e.Home.Run()} }
 
-// Leftovers are the processes, mounts and files of this home that are still there. After `minato down --purge` there must be
+// Leftovers are the processes, mounts, nodes and files of this home that are still there. After `minato down --purge` there must be
 // none.
 func (e *Env) Leftovers() (left []error) {
 	for _, p := range processesOf(e.paths()...) {
 		left = append(left, fmt.Errorf("process %d is left: %s", p.pid, p.command))
 	}
+	left = append(left, e.nodeLeftovers()...)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		left = append(left, err)

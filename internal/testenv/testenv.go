@@ -38,6 +38,7 @@ type Env struct {
 	args   []string // of `minato up`
 	dir    string   // everything of this Env, the home included
 	server *server  // the running `minato up`; nil when down
+	nodes  nodes
 }
 
 // How long the slowest machine may take. Nothing waits this long when all is well.
@@ -213,6 +214,7 @@ func (e *Env) Minato(t testing.TB, args ...string) string {
 // TryMinato is Minato for a command that may fail.
 func (e *Env) TryMinato(t testing.TB, args ...string) Result {
 	t.Helper()
+	e.rememberNodes() // before they are stopped and purged
 	return e.Anonymous(t).Run(t, e.binary, args...)
 }
 
