@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"minato.dev/minato/cluster/node/cni"
 	"minato.dev/minato/cluster/node/imds"
 	"minato.dev/minato/cluster/node/machine"
 	"minato.dev/minato/cluster/node/token"
@@ -54,6 +56,21 @@ func tokenCommand() *cobra.Command {
 		}
 		_, err = cmd.OutOrStdout().Write(append(b, '\n'))
 		return err
+	}
+	return cmd
+}
+
+func vpcCNICommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "vpc-cni", Short: "give a node's pods their addresses", Hidden: true, Args: cobra.NoArgs}
+	f := cmd.Flags()
+	programs := f.String("programs", "/opt/cni/bin", "folder with the plugins to install")
+	plugins := f.String("plugin-folder", "/host/opt/cni/bin", "where the node looks for plugins")
+	networks := f.String("network-folder", "/host/etc/cni/net.d", "where the node looks for configurations")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return cni.Run(cmd.Context(), cni.Config{
+			Metadata: imds.NewClient(), Programs: *programs, PluginFolder: *plugins, NetworkFolder: *networks,
+			Log: slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)),
+		})
 	}
 	return cmd
 }

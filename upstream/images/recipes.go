@@ -98,10 +98,12 @@ func (s Sources) vpcCNI() recipe {
 		path, _ := s.Upstream.Path("cni", name)
 		plugins = append(plugins, program("opt/cni/bin/"+name, path))
 	}
+	own := filepath.Join(filepath.Dir(s.Executable), "minato-cni")
+	plugins = append(plugins, program("opt/cni/bin/minato-cni", own))
 	return recipe{
 		tags: []string{VPCCNIVersion}, version: VPCCNIVersion, source: ourSource,
 		config: config("", "/minato"),
-		layers: fixed(plugins, []file{program("minato", s.Executable)}), missing: s.Upstream.Require("cni"),
+		layers: fixed(plugins, []file{program("minato", s.Executable)}), missing: errors.Join(s.Upstream.Require("cni"), built(own, "`make build`")),
 	}
 }
 

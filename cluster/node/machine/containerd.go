@@ -28,8 +28,8 @@ func writeContainerdConfig(p Programs) error {
 // containerdConfig is config.toml. What it leaves out is what containerd itself would choose.
 func containerdConfig(pause string) string {
 	return strings.NewReplacer(
-		"SOCKET", containerdSocket, "PROGRAMS", programsFolder, "CERTS", certsFolder, "PAUSE", pause, "PLUGINS", pluginFolder, "NETWORKS", networksFolder,
-	).Replace(`version = 3
+		"SOCKET", containerdSocket, "RUNC", runcFolder, "CERTS", certsFolder, "PAUSE", pause, "PLUGINS", pluginFolder, "NETWORKS", networksFolder,
+	).Replace(`version = 4
 root = "/var/lib/containerd"
 state = "/run/containerd"
 disabled_plugins = [
@@ -38,7 +38,7 @@ disabled_plugins = [
   "io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",
 ]
 
-[grpc]
+[plugins.'io.containerd.server.v1.grpc']
   address = "SOCKET"
 
 [plugins.'io.containerd.cri.v1.images']
@@ -51,13 +51,12 @@ disabled_plugins = [
 [plugins.'io.containerd.cri.v1.runtime']
   # Without CAP_SYS_RESOURCE nobody can make a process harder to kill than we are.
   restrict_oom_score_adj = true
-  enable_cdi = false
   [plugins.'io.containerd.cri.v1.runtime'.containerd]
     default_runtime_name = "runc"
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-    BinaryName = "PROGRAMS/runc"
+    BinaryName = "RUNC/runc"
     SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
     bin_dirs = ["PLUGINS"]

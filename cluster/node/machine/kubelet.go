@@ -89,6 +89,7 @@ func kubeletConfig(s Spec) object {
 		"serverTLSBootstrap":       true,
 		"shutdownGracePeriod":      "0s",
 		"staticPodPath":            "/etc/kubernetes/manifests",
+		"volumePluginDir":          "/var/lib/kubelet/volume-plugins",
 	}
 	merge(config, s.KubeletConfig)
 	return config

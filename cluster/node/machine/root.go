@@ -13,8 +13,12 @@ import (
 // programsFolder is where, inside a node, the programs are that Minato brings.
 const programsFolder = "/opt/minato/bin"
 
+// runcFolder has runc in it. It is the host's folder as a whole: runc lays an overlay over the folder that it is in, which shows
+// what lies below a file that is mounted alone.
+const runcFolder = "/opt/minato/runc"
+
 // guestPath is the search path inside.
-const guestPath = programsFolder + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const guestPath = programsFolder + ":" + runcFolder + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // fromHost are the parts of the host that a node sees, read-only: programs and what they need. Nothing with a secret in it is
 // among them. Those that a distribution does not have are left out.
@@ -58,6 +62,9 @@ func enterRoot(g guestConfig, groups cgroups) error {
 		if err := bindReadOnly(program, filepath.Join(root, programsFolder, name)); err != nil {
 			return err
 		}
+	}
+	if err := bindReadOnly(filepath.Dir(g.Spec.Programs.Runc), filepath.Join(root, runcFolder)); err != nil {
+		return err
 	}
 	for _, m := range []func(string) error{mountDevices, mountKernel, func(root string) error { return groups.mount(filepath.Join(root, cgroupRoot)) }} {
 		if err := m(root); err != nil {

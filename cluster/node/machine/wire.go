@@ -41,7 +41,7 @@ type report struct {
 func (g guestConfig) programs() map[string]string {
 	p := g.Spec.Programs
 	return map[string]string{
-		"minato": p.Minato, "kubelet": p.Kube, "containerd": p.Containerd, "containerd-shim-runc-v2": p.Shim, "runc": p.Runc,
+		"minato": p.Minato, "kubelet": p.Kube, "containerd": p.Containerd, "containerd-shim-runc-v2": p.Shim,
 	}
 }
 

@@ -54,6 +54,11 @@ func Get(ctx context.Context, metadata *imds.Client, cluster, region string, now
 	if c.Code != "Success" {
 		return "", fmt.Errorf("there are no credentials of the role %s: %s: %s", roles[0], c.Code, c.Message)
 	}
+	return c.sign(cluster, region, now)
+}
+
+// sign makes the token.
+func (c credentials) sign(cluster, region string, now time.Time) (string, error) {
 	u := &url.URL{Scheme: "https", Host: "sts." + region + ".amazonaws.com", Path: "/", RawQuery: url.Values{
 		"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"},
 	}.Encode()}
