@@ -56,6 +56,7 @@ func (s *Server) ensureAccount(ctx context.Context, account string, keys map[str
 
 func (s *Server) eksService() *eks.Service {
 	return &eks.Service{
+		PrivateEndpoints: realVPCs(),
 		Store:            s.store,
 		Now:              s.clock.Now,
 		Authorize:        s.iam.Authorize,
