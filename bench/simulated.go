@@ -16,8 +16,8 @@ import (
 
 const (
 	podsPerNode = 10
-	// simulatedType has addresses for eleven pods.
-	simulatedType = "t3.small"
+	// simulatedType has addresses for ten pods and those of DaemonSets.
+	simulatedType = "t3.medium"
 	// nodegroupSize is as many nodes as a nodegroup may have, within the quota of 450.
 	nodegroupSize = 400
 	// simulatedLimit bounds each part of the suite.
