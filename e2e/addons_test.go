@@ -222,3 +222,28 @@ func (k *cluster) file(t *testing.T, manifest string) string {
 	}
 	return path
 }
+
+// TestAddonHeals gives an add-on that cannot run the nodes that it lacks, and takes it through an update on them.
+func TestAddonHeals(t *testing.T) {
+	t.Parallel()
+	e := testenv.Start(t, testenv.Options{})
+	k := createCluster(t, e.Admin(t), "heals", "--no-bootstrap-self-managed-addons")
+	k.client.AWS(t, "eks", "create-addon", "--cluster-name", k.name, "--addon-name", "coredns", "--addon-version", "v1.15.0-minatobuild.1")
+	k.addonIs(t, "coredns", "DEGRADED", "InsufficientNumberOfReplicas")
+	k.client.AWS(t, "eks", "create-nodegroup", "--cluster-name", k.name, "--nodegroup-name", "ng",
+		"--node-role", createNodeRole(t, k.client, "heals-nodes"), "--subnets", firstSubnet(t, k.client),
+		"--labels", "minato.dev/node=simulated", "--scaling-config", "minSize=1,desiredSize=2,maxSize=2")
+	k.addonIs(t, "coredns", "ACTIVE", "")
+	id := k.updateAddon(t, "coredns", "--addon-version", "v1.15.0-minatobuild.2")
+	if a := k.addonIs(t, "coredns", "ACTIVE", ""); a.AddonVersion != "v1.15.0-minatobuild.2" || strings.TrimSpace(k.updated(t, "coredns", id)) != "Successful" {
+		t.Errorf("%+v; the update is %s", a, k.updated(t, "coredns", id))
+	}
+	// A killed server forgets nothing, and the add-ons go with the cluster.
+	e.Kill(t)
+	e.Up(t)
+	k.addonIs(t, "coredns", "ACTIVE", "")
+	k.client.AWS(t, "eks", "delete-nodegroup", "--cluster-name", k.name, "--nodegroup-name", "ng")
+	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
+	k.addonIs(t, "coredns", "DEGRADED", "InsufficientNumberOfReplicas")
+	k.delete(t)
+}

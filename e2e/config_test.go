@@ -87,8 +87,8 @@ func TestPublicAccess(t *testing.T) {
 	if got := k.kubectl(t, "get", "--raw", "/readyz"); got != "ok" {
 		t.Errorf("/readyz: got %q", got)
 	}
-	k.client.RefusedAWS(t, []string{"InvalidParameterException", "endpointPublicAccess"},
-		"eks", "update-cluster-config", "--name", k.name, "--resources-vpc-config", "endpointPublicAccess=false,endpointPrivateAccess=true")
+	k.client.RefusedAWS(t, []string{"InvalidParameterException", "Both private and public endpoint access cannot be false"},
+		"eks", "update-cluster-config", "--name", k.name, "--resources-vpc-config", "endpointPublicAccess=false")
 	k.delete(t)
 }
 

@@ -30,7 +30,7 @@ func TestRefusedClusters(t *testing.T) {
 		{"unsupported version", []string{"unsupported Kubernetes version", "1.20"}, []string{"--kubernetes-version", "1.20"}},
 		{"not a version", []string{"InvalidParameterException", "latest"}, []string{"--kubernetes-version", "latest"}},
 		{"overlapping services", []string{"InvalidParameterException", "172.31.0.0/16"}, []string{"--kubernetes-network-config", "serviceIpv4Cidr=172.31.0.0/16"}},
-		{"private only", []string{"InvalidParameterException", "endpointPublicAccess"}, []string{"--resources-vpc-config", "subnetIds=" + ids + ",endpointPublicAccess=false,endpointPrivateAccess=true"}},
+		{"no endpoint", []string{"InvalidParameterException", "Both private and public endpoint access cannot be false"}, []string{"--resources-vpc-config", "subnetIds=" + ids + ",endpointPublicAccess=false"}},
 		{"a bad CIDR", []string{"InvalidParameterException", "10.0.0.1/99"}, []string{"--resources-vpc-config", "subnetIds=" + ids + ",publicAccessCidrs=10.0.0.1/99"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

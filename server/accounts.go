@@ -56,6 +56,7 @@ func (s *Server) ensureAccount(ctx context.Context, account string, keys map[str
 
 func (s *Server) eksService() *eks.Service {
 	return &eks.Service{
+		PrivateEndpoints: realVPCs(),
 		Store:            s.store,
 		Now:              s.clock.Now,
 		Authorize:        s.iam.Authorize,
@@ -84,9 +85,13 @@ func (s *Server) network() eks.Network {
 	return eks.Network{
 		Subnets: func(ctx context.Context, scope minato.Scope, ids []string) ([]eks.Subnet, error) {
 			found, err := s.ec2.Subnets(ctx, scope, ids)
+			if err != nil {
+				return nil, err
+			}
+			public, err := s.ec2.PublicSubnets(ctx, scope, found)
 			out := make([]eks.Subnet, len(found))
 			for i, n := range found {
-				out[i] = eks.Subnet{ID: n.ID, VPCID: n.VPCID, AvailabilityZone: n.Zone, FreeAddresses: n.AvailableAddresses()}
+				out[i] = eks.Subnet{ID: n.ID, VPCID: n.VPCID, AvailabilityZone: n.Zone, FreeAddresses: n.AvailableAddresses(), Public: public[n.ID]}
 			}
 			return out, err
 		},

@@ -17,7 +17,7 @@ func (s *Server) compute() eks.Compute {
 	return eks.Compute{
 		InstanceType: func(name string) (eks.InstanceType, bool) {
 			t, ok := ec2.InstanceTypeByName(name)
-			return eks.InstanceType{Name: t.Name, Architecture: t.Architecture, Addresses: 1 + t.PodAddresses()}, ok
+			return eks.InstanceType{Name: t.Name, Architecture: t.Architecture, Addresses: 1 + t.PodAddresses()}, ok && !t.Fargate()
 		},
 		Release:        s.nodeRelease,
 		Architecture:   ec2.HostArchitecture(),

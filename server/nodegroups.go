@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/cluster/nodegroup"
 	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/service/eks"
@@ -16,7 +17,7 @@ const nodegroupWorkers = 8
 
 // startNodegroups makes the reconciler of nodegroups.
 func (s *Server) startNodegroups(ctx context.Context) (string, error) {
-	groups := nodegroup.New(nodegroup.Deps{
+	deps := nodegroup.Deps{
 		Store: s.store, EC2: s.ec2, Now: time.Now, Log: s.log.With("part", "nodegroups"),
 		CheckRole:     s.iam.CheckServiceRole,
 		EnsureProfile: s.ensureProfile,
@@ -25,7 +26,8 @@ func (s *Server) startNodegroups(ctx context.Context) (string, error) {
 		RemoveEntry:   s.eks.RemoveNodeEntry,
 		Connect:       s.planes.Client,
 		Limits:        nodegroup.DefaultLimits,
-	})
+	}
+	groups := nodegroup.New(deps)
 	controller := &reconcile.Controller{
 		Name:    "nodegroups",
 		Store:   s.store,
@@ -40,8 +42,32 @@ func (s *Server) startNodegroups(ctx context.Context) (string, error) {
 	groups.OnInstance(controller.Enqueue)
 	s.goRun("nodegroups", groups.Run)
 	s.goRun("nodegroups", controller.Run)
+	s.startFargate(deps)
 	page, err := eks.Nodegroups(s.store).List(ctx, "", "", 0)
 	return fmt.Sprintf("%d nodegroups", len(page.Items)), err
+}
+
+// startFargate makes the reconciler of Fargate profiles.
+func (s *Server) startFargate(deps nodegroup.Deps) {
+	deps.Log = s.log.With("part", "fargate")
+	fargate := nodegroup.NewFargate(deps, nodegroup.FargateDeps{
+		WebhookURL:  func(clusterID string) string { return controlplane.MutateURL(s.cfg.HookPort, clusterID) },
+		WebhookCA:   s.ca.Pair.CertPEM,
+		HookApplied: s.hookApplied,
+	})
+	controller := &reconcile.Controller{
+		Name:    "fargate",
+		Store:   s.store,
+		Sources: []reconcile.Source{{Prefix: eks.FargateProfilesPrefix, Key: nodegroup.ClusterOfProfile}},
+		Reconcile: func(ctx context.Context, clusterID string) (reconcile.Result, error) {
+			again, err := fargate.Reconcile(ctx, clusterID)
+			return reconcile.Result{RequeueAfter: again}, err
+		},
+		Workers: nodegroupWorkers,
+		Log:     deps.Log,
+	}
+	s.goRun("fargate", fargate.Run)
+	s.goRun("fargate", controller.Run)
 }
 
 // ensureProfile makes an instance profile with a role in it.

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/controlplane"
@@ -14,6 +16,8 @@ import (
 	"minato.dev/minato/cluster/node/machine"
 	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/service/ec2"
+	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/iam"
 )
 
 // nodeWorkers is how many instances are worked on at once.
@@ -27,7 +31,7 @@ func (s *Server) startNodes(ctx context.Context) (string, error) {
 	}
 	nodes := node.New(node.Deps{
 		Store: s.store, Home: s.dir, Clock: s.clock, Log: s.log.With("part", "nodes"),
-		Programs: s.nodePrograms, Processes: controlplane.Supervised(s.sup), Client: s.planes.Client, Credentials: s.sts.InstanceSession,
+		Programs: s.nodePrograms, Processes: controlplane.Supervised(s.sup), Client: s.planes.Client, Credentials: s.machineSession,
 		Running: s.ec2.Running, Terminated: s.ec2.Terminated, Terminate: s.terminateInstance,
 	})
 	if err := nodes.StopLeftovers(ctx); err != nil {
@@ -45,6 +49,24 @@ func (s *Server) startNodes(ctx context.Context) (string, error) {
 	s.goRun("nodes", nodes.Run)
 	s.goRun("nodes", controller.Run)
 	return "", nil
+}
+
+// machineSession gives a machine credentials of its role: a node of EC2's, or one of Fargate's.
+func (s *Server) machineSession(ctx context.Context, role minato.ARN, session string, d time.Duration) (iam.Temporary, error) {
+	if !strings.HasPrefix(session, ec2.FargatePrefix) {
+		return s.sts.InstanceSession(ctx, role, session, d)
+	}
+	page, err := eks.FargateProfiles(s.store).List(ctx, "", "", 0)
+	if err != nil {
+		return iam.Temporary{}, err
+	}
+	var profile minato.ARN
+	for _, item := range page.Items {
+		if item.Value.Role == role {
+			profile = item.Value.ARN()
+		}
+	}
+	return s.sts.FargateSession(ctx, role, profile, session, d)
 }
 
 // nodePrograms are what a node of a minor is made of.

@@ -54,8 +54,9 @@ func problemOf(o object, err error) error {
 	return &problem{eks.HealthIssue{Code: code, Message: o.String() + ": " + message}}
 }
 
-// applyAll applies an add-on's objects, none of them when one cannot be. What becomes of fields that others have set is in resolve.
-func applyAll(ctx context.Context, client *kubeapi.Client, objects []object, resolve string) error {
+// tryAll asks whether all of an add-on's objects can be applied. What becomes of fields that others have set is in resolve: to
+// preserve them, they are taken out of the objects.
+func tryAll(ctx context.Context, client *kubeapi.Client, objects []object, resolve string) error {
 	force := resolve == eks.ResolveOverwrite
 	var conflicts []string
 	for i, o := range objects {
@@ -77,11 +78,16 @@ func applyAll(ctx context.Context, client *kubeapi.Client, objects []object, res
 	if len(conflicts) > 0 {
 		return &problem{eks.HealthIssue{Code: issueConflict, Message: conflictsPreamble + strings.Join(conflicts, "\n")}}
 	}
+	return nil
+}
+
+// applyAll applies an add-on's objects, which have been tried.
+func applyAll(ctx context.Context, client *kubeapi.Client, objects []object, resolve string) error {
 	for _, o := range objects {
 		if o.kind == "Namespace" {
 			continue
 		}
-		if err := client.Apply(ctx, o.path(), manager, force, o.Object); err != nil {
+		if err := client.Apply(ctx, o.path(), manager, resolve == eks.ResolveOverwrite, o.Object); err != nil {
 			return problemOf(o, err)
 		}
 	}

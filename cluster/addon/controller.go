@@ -134,18 +134,17 @@ func (c *Controller) step(ctx context.Context, p *pass) (again time.Duration, er
 		return 0, c.remove(ctx, p)
 	case eks.AddonCreateFailed, eks.AddonDeleteFailed:
 		return 0, nil // for its owner to update or delete
-	case eks.AddonCreating, eks.AddonUpdating:
-		if err := c.apply(ctx, p); err != nil {
-			return 0, err
-		}
+	}
+	switch status := p.addon.Status; {
+	case status.Status.Transient() && status.AppliedGeneration != p.addon.Spec.Generation:
+		err = c.apply(ctx, p)
+	case status.AppliedGeneration == 0:
+		return 0, nil // nothing of it is ours, and its owner has to say what is to become of it
 	default:
-		restored, err := restore(ctx, p.client, p.objects)
-		if len(restored) > 0 {
-			c.deps.Log.InfoContext(ctx, "objects of an add-on were gone, and are there again", "cluster", p.addon.ClusterName, "addon", p.addon.Name, "objects", restored)
-		}
-		if err != nil {
-			return 0, err
-		}
+		err = c.restore(ctx, p)
+	}
+	if err != nil {
+		return 0, err
 	}
 	if w, ok := workloadPath(p.objects, p.kind); ok {
 		c.watches.ensure(p.item.ID, p.addon.ClusterID, w)
@@ -154,12 +153,29 @@ func (c *Controller) step(ctx context.Context, p *pass) (again time.Duration, er
 	return 0, fmt.Errorf("the add-on %s has no workload %s", p.addon.Name, p.kind.Workload)
 }
 
-// apply puts the objects of the spec into the cluster, if they are not there yet, and takes out those that the version before
-// had and this one has not.
+// restore puts objects that are gone into the cluster again.
+func (c *Controller) restore(ctx context.Context, p *pass) error {
+	restored, err := restore(ctx, p.client, p.objects)
+	if len(restored) > 0 {
+		c.deps.Log.InfoContext(ctx, "objects of an add-on were gone, and are there again", "cluster", p.addon.ClusterName, "addon", p.addon.Name, "objects", restored)
+	}
+	return err
+}
+
+// apply puts the objects of the spec into the cluster, and takes out those that the version before had and this one has not.
 func (c *Controller) apply(ctx context.Context, p *pass) error {
 	a := &p.addon
-	if a.Status.AppliedGeneration == a.Spec.Generation {
-		return nil
+	if err := tryAll(ctx, p.client, p.objects, a.Spec.ResolveConflicts); err != nil {
+		return err
+	}
+	if !a.Status.Installed { // to be known before it is true, so that its deletion can leave nothing behind
+		a.Status.Installed = true
+		p.item.Value = *a
+		item, err := c.addons.Put(ctx, p.item)
+		if err != nil {
+			return err
+		}
+		p.item = item
 	}
 	if err := applyAll(ctx, p.client, p.objects, a.Spec.ResolveConflicts); err != nil {
 		return err
@@ -195,9 +211,9 @@ func missingFrom(now, old []object) (missing []object) {
 	return missing
 }
 
-// remove takes the add-on out of the cluster, unless it is to be left there, and then its records.
+// remove takes the add-on out of the cluster, unless it is to be left there or never came there, and then its records.
 func (c *Controller) remove(ctx context.Context, p *pass) error {
-	if !p.addon.Spec.Preserve {
+	if !p.addon.Spec.Preserve && p.addon.Status.Installed {
 		if err := removeAll(ctx, p.client, p.objects); err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ func (p plan) apiServer() supervisor.Spec {
 		"--authentication-token-webhook-cache-ttl=0s", // kube-apiserver keeps a good token for 10 s all the same
 		"--authorization-config=" + p.Dir.generation(p.Generation, "authorization.yaml"),
 		"--enable-admission-plugins=NodeRestriction",
+		"--admission-control-config-file=" + p.Dir.generation(p.Generation, admissionFile),
 
 		"--service-account-issuer=" + p.Issuer,
 		"--service-account-jwks-uri=" + p.Issuer + "/keys",

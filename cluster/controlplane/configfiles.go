@@ -29,6 +29,8 @@ func (p plan) configFiles() []file {
 		render("audit.yaml", auditPolicy()),
 		render("webhook.kubeconfig", p.webhook("authenticate")),
 		render(policiesKubeconfig, p.webhook("authorize")),
+		render(admissionFile, p.admission()),
+		render(admissionKubeconfig, p.admissionCredentials()),
 		render(controllerManagerComponent+".kubeconfig", p.kubeconfig(controllerManagerComponent)),
 		render(schedulerComponent+".kubeconfig", p.kubeconfig(schedulerComponent)),
 	}
@@ -161,3 +163,36 @@ func render(name string, d doc) file {
 	}
 	return file{Name: name, Content: append(b, '\n')}
 }
+
+const (
+	admissionFile       = "admission.yaml"
+	admissionKubeconfig = "admission.kubeconfig"
+)
+
+// admission has kube-apiserver show the cluster's certificate to our own admission webhook, of which the cluster has a configuration
+// while it has Fargate profiles, and to no other.
+func (p plan) admission() doc {
+	return doc{
+		"apiVersion": "apiserver.config.k8s.io/v1",
+		"kind":       "AdmissionConfiguration",
+		"plugins": []doc{{"name": "MutatingAdmissionWebhook", "configuration": doc{
+			"apiVersion": "apiserver.config.k8s.io/v1", "kind": "WebhookAdmissionConfiguration",
+			"kubeConfigFile": p.Dir.generation(p.Generation, admissionKubeconfig),
+		}}},
+	}
+}
+
+// admissionCredentials are a kubeconfig whose users are called like the hosts that they are for.
+func (p plan) admissionCredentials() doc {
+	return doc{
+		"apiVersion": "v1",
+		"kind":       "Config",
+		"users": []doc{{
+			"name": loopback(p.Settings.HookPort),
+			"user": doc{"client-certificate": p.Dir.pki("tenant.crt"), "client-key": p.Dir.pki("tenant.key")},
+		}},
+	}
+}
+
+// MutateURL is where a cluster's kube-apiserver asks about new pods.
+func MutateURL(hookPort int, clusterID string) string { return hookURL(hookPort, clusterID, "mutate") }

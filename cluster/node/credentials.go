@@ -47,7 +47,7 @@ const success = "Success"
 
 // newCredentials asks the role. Its refusal is an answer too: that is what the metadata service then says, as on EC2.
 func (c *Controller) newCredentials(ctx context.Context, i ec2.Instance, now time.Time) (machine.Credentials, time.Duration, error) {
-	t, err := c.deps.Credentials(ctx, i.RoleARN, i.ID, sessionLength)
+	t, err := c.deps.Credentials(ctx, i.RoleARN, i.SessionName(), sessionLength)
 	if minato.Is(err, minato.Denied) || minato.Is(err, minato.NotFound) {
 		c.deps.Log.WarnContext(ctx, "instance gets no credentials of its role", "instance", i.ID, "role", i.RoleARN.String(), "error", err)
 		return machine.Credentials{

@@ -39,7 +39,7 @@ type Deps struct {
 	// Client is Minato as a client of a cluster; see controlplane.Controller.
 	Client func(ctx context.Context, clusterID string) (*kubeapi.Client, error)
 	// Credentials are of an instance's role, for as long as is said. Denied and NotFound are the role's fault.
-	Credentials func(ctx context.Context, role minato.ARN, instanceID string, d time.Duration) (iam.Temporary, error)
+	Credentials func(ctx context.Context, role minato.ARN, session string, d time.Duration) (iam.Temporary, error)
 	// Running and Terminated move an instance on; see service/ec2.
 	Running    func(ctx context.Context, scope minato.Scope, id string) error
 	Terminated func(ctx context.Context, scope minato.Scope, id string, reason ec2.InstanceReason) error

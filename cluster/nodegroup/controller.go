@@ -47,7 +47,7 @@ type Limits struct {
 }
 
 // DefaultLimits are EKS's ("Amazon EKS User Guide", node auto repair and nodegroup updates). Removing is quicker than on EKS.
-var DefaultLimits = Limits{Join: 15 * time.Minute, Drain: 15 * time.Minute, Remove: 30 * time.Second, Repair: 30 * time.Minute}
+var DefaultLimits = Limits{Join: 15 * time.Minute, Drain: 15 * time.Minute, Remove: 15 * time.Second, Repair: 30 * time.Minute}
 
 const (
 	// resync is how often a nodegroup is looked at when nothing happens, and soon how often while something does.
@@ -172,10 +172,7 @@ func (c *Controller) finish(ctx context.Context, p *pass, failed error) error {
 		p.ops = append(p.ops, c.groups.UpdateOp(p.item))
 	}
 	_, err := c.deps.Store.Commit(ctx, p.ops...)
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
-		return nil // the change brings us back
-	}
-	if err != nil {
+	if err := ignoreRace(err); err != nil {
 		return fmt.Errorf("writing nodegroup %s: %w", p.group.Name, err)
 	}
 	return nil
@@ -183,18 +180,30 @@ func (c *Controller) finish(ctx context.Context, p *pass, failed error) error {
 
 // commit writes instances, and waits until we see them.
 func (c *Controller) commit(ctx context.Context, ops func() ([]store.Op, error)) error {
+	return commitInstances(ctx, c.deps.Store, c.instances, ops)
+}
+
+func commitInstances(ctx context.Context, s store.Store, seen *store.View[ec2.Instance], ops func() ([]store.Op, error)) error {
 	for {
 		all, err := ops()
 		if err != nil || len(all) == 0 {
 			return err
 		}
-		rev, err := c.deps.Store.Commit(ctx, all...)
-		if (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)) && ctx.Err() == nil {
+		rev, err := s.Commit(ctx, all...)
+		if ignoreRace(err) == nil && err != nil && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		return c.instances.WaitFor(ctx, rev)
+		return seen.WaitFor(ctx, rev)
 	}
+}
+
+// ignoreRace passes over a commit that met another writer: what that one wrote brings us back.
+func ignoreRace(err error) error {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package nodegroup
 
 import (
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -385,4 +386,38 @@ func TestDelete(t *testing.T) {
 	if w.entries[role.String()] != "" {
 		t.Error("the access entry stays with nobody")
 	}
+}
+
+func TestLaunchTemplate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  kubelet:\n    config:\n      maxPods: 7\n    flags: [--node-labels=mine=yes]\n"
+	template, err := w.ec2.CreateLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.NewLaunchTemplate{Name: "base", Data: ec2.InstanceSpec{
+		Type: "m5.large", UserData: base64.StdEncoding.EncodeToString([]byte(own)), BlockDevices: []ec2.BlockDevice{{Name: ec2.RootDevice, SizeGiB: 33}},
+		Metadata: &ec2.MetadataSpec{HopLimit: 2}, Tags: []ec2.TagSpec{{ResourceType: "instance", Tags: minato.Tags{"team": "a"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, "ng", func(s *eks.NodegroupSpec) {
+		s.InstanceTypes, s.DiskGiB, s.Scaling.Desired = nil, 0, 1
+		s.Template = &eks.NodegroupTemplate{ID: template.ID, Name: "base", Version: "1"}
+	})
+	w.passes(t, "ng")
+	wantStatus(t, w.get(t, "ng"), eks.NodegroupActive)
+	i := w.live(t)[0]
+	if i.Type != "m5.large" || i.DiskGiB != 33 || i.Metadata.HopLimit != 2 || i.Tags["team"] != "a" || i.Tags["eks:nodegroup-name"] != "ng" || i.Template == nil || i.Template.Version != 1 {
+		t.Errorf("%+v", i)
+	}
+	for _, want := range []string{"maxPods: 7", "--node-labels=mine=yes", "eks.amazonaws.com/nodegroup=ng", "name: prod"} {
+		if !strings.Contains(string(i.UserData), want) {
+			t.Errorf("no %q in\n%s", want, i.UserData)
+		}
+	}
+	if _, err := w.ec2.DeleteLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.TemplateName{ID: template.ID}); err != nil {
+		t.Fatal(err)
+	}
+	w.update(t, "ng", func(s *eks.NodegroupSpec) { s.Scaling.Desired = 2 })
+	w.passes(t, "ng")
+	wantStatus(t, w.get(t, "ng"), eks.NodegroupDegraded, "Ec2LaunchTemplateNotFound")
 }

@@ -132,10 +132,25 @@ type pod struct {
 			Kind       string `json:"kind"`
 			Controller bool   `json:"controller"`
 		} `json:"ownerReferences"`
+		Labels map[string]string `json:"labels"`
 	} `json:"metadata"`
+	Spec struct {
+		NodeName       string      `json:"nodeName"`
+		HostNetwork    bool        `json:"hostNetwork"`
+		Containers     []container `json:"containers"`
+		InitContainers []container `json:"initContainers"`
+	} `json:"spec"`
 	Status struct {
 		Phase string `json:"phase"`
 	} `json:"status"`
+}
+
+// container is what matters of a container for a pod's size.
+type container struct {
+	RestartPolicy string `json:"restartPolicy"`
+	Resources     struct {
+		Requests map[string]string `json:"requests"`
+	} `json:"resources"`
 }
 
 func podsOn(ctx context.Context, kube *kubeapi.Client, node string) ([]*pod, error) {

@@ -53,6 +53,12 @@ func (k *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, k.list(r))
 	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/eviction"):
 		k.evict(w, strings.TrimSuffix(r.URL.Path, "/eviction"))
+	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/binding"):
+		k.objects[strings.TrimSuffix(r.URL.Path, "/binding")]["spec"].(kubeapi.Object)["nodeName"] = body["target"].(kubeapi.Object)["name"]
+		answer(w, body)
+	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/apply-patch+yaml":
+		k.put(r.URL.Path, body)
+		answer(w, body)
 	case r.Method == http.MethodPost:
 		k.put(r.URL.Path+"/"+body["metadata"].(kubeapi.Object)["name"].(string), body)
 		answer(w, body)
@@ -133,8 +139,8 @@ func (k *fakeKube) list(r *http.Request) kubeapi.Object {
 			}
 		}
 		if strings.HasSuffix(r.URL.Path, "/pods") && strings.Contains(path, "/pods/") {
-			_, node, _ := strings.Cut(r.URL.Query().Get("fieldSelector"), "=")
-			if object["spec"].(kubeapi.Object)["nodeName"] == node {
+			field, want, _ := strings.Cut(r.URL.Query().Get("fieldSelector"), "=")
+			if object["spec"].(kubeapi.Object)[strings.TrimPrefix(field, "spec.")] == want {
 				items = append(items, object)
 			}
 		}

@@ -33,7 +33,11 @@ func (c *Controller) drainMembers(ctx context.Context, p *pass) error {
 			if m.machine.Reason == drainOutdated && !p.group.Spec.Force && p.updating() {
 				return c.giveUpDraining(ctx, p, m, refused)
 			}
-			empty = true // as EKS does: whoever is still there goes with the node
+			// As EKS does: whoever is still there goes with the node.
+			if err := c.deleteAll(ctx, p, m); err != nil {
+				return err
+			}
+			empty = p.now.Sub(m.machine.DrainingAt) > c.drainLimit(m)+lastGrace
 		}
 		if empty {
 			gone[m.machine.Reason] = append(gone[m.machine.Reason], m)
@@ -52,6 +56,26 @@ func (c *Controller) drainLimit(m *member) time.Duration {
 		return c.deps.Limits.Remove
 	}
 	return c.deps.Limits.Drain
+}
+
+// lastGrace is how long pods that were deleted, because they did not leave, have to end.
+const lastGrace = 30 * time.Second
+
+// deleteAll deletes the pods of a member that must leave, without asking their budgets.
+func (c *Controller) deleteAll(ctx context.Context, p *pass, m *member) error {
+	pods, err := podsOn(ctx, p.kube, m.node.Metadata.Name)
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		if !pod.evictable() || pod.Metadata.DeletionTimestamp != nil {
+			continue
+		}
+		if err := p.kube.Delete(ctx, pod.path()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // evictAll evicts the pods of a member. It is empty when none is left that must leave; refused names one that may not.

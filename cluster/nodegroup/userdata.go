@@ -15,26 +15,35 @@ import (
 // userData is the NodeConfig of the nodegroup's nodes, merged with the one in the launch template, which may add to the kubelet's
 // configuration and flags.
 func userData(p *pass, t template) ([]byte, error) {
-	ca, err := base64.StdEncoding.DecodeString(p.cluster.Status.CAData)
+	var own *nodeadm.NodeConfig
+	if len(t.userData) > 0 {
+		parsed, err := nodeadm.Parse(t.userData)
+		if err != nil {
+			return nil, problemf(issueTemplateInvalid, []string{p.group.Spec.Template.ID}, "The user data of the launch template cannot be used: %w", err)
+		}
+		own = &parsed
+	}
+	return nodeConfig(&p.cluster, nodeLabels(&p.group, t.imageID), p.group.Spec.Taints, own)
+}
+
+// nodeConfig is the NodeConfig of a node of a cluster.
+func nodeConfig(cluster *eks.Cluster, labels map[string]string, taints []eks.Taint, own *nodeadm.NodeConfig) ([]byte, error) {
+	ca, err := base64.StdEncoding.DecodeString(cluster.Status.CAData)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's CA: %w", err)
 	}
-	endpoint, err := vpcEndpoint(p.cluster.Status.Endpoint)
+	endpoint, err := vpcEndpoint(cluster.Status.Endpoint)
 	if err != nil {
 		return nil, err
 	}
 	config := nodeadm.NodeConfig{Cluster: nodeadm.Cluster{
-		Name: p.cluster.Name, APIServerEndpoint: endpoint, CertificateAuthority: ca, CIDR: p.cluster.Spec.ServiceIPv4CIDR,
+		Name: cluster.Name, APIServerEndpoint: endpoint, CertificateAuthority: ca, CIDR: cluster.Spec.ServiceIPv4CIDR,
 	}}
-	if len(t.userData) > 0 {
-		own, err := nodeadm.Parse(t.userData)
-		if err != nil {
-			return nil, problemf(issueTemplateInvalid, []string{p.group.Spec.Template.ID}, "The user data of the launch template cannot be used: %w", err)
-		}
+	if own != nil {
 		config = own.Merge(config)
 	}
-	config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.LabelsFlag(nodeLabels(&p.group, t.imageID)))
-	if taints := p.group.Spec.Taints; len(taints) > 0 {
+	config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.LabelsFlag(labels))
+	if len(taints) > 0 {
 		config.Kubelet.Flags = append(config.Kubelet.Flags, nodeadm.TaintsFlag(nodeTaints(taints)))
 	}
 	return nodeadm.Render(config)

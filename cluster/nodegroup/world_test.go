@@ -17,6 +17,7 @@ import (
 	"minato.dev/minato/kube"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/iam"
 )
 
 var (
@@ -44,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{store: memstore.New(), kube: newFakeKube(t), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), entries: map[string]string{}}
 	w.ec2 = &ec2.Service{
-		Store: w.store, Now: w.time, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Now: w.time, Log: slog.New(slog.DiscardHandler), Authorize: func(context.Context, iam.Access) error { return nil },
 		Built: func() []kube.Version {
 			old, _ := kube.Lookup("1.34")
 			current, _ := kube.Lookup("1.35")

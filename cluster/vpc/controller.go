@@ -102,6 +102,7 @@ func (c *Controller) follow(ctx context.Context) error {
 		}
 	}
 	for first := true; ; first = false {
+		began := time.Now()
 		pause := resync
 		if !c.sync() {
 			pause = retry
@@ -109,13 +110,24 @@ func (c *Controller) follow(ctx context.Context) error {
 		if first {
 			close(c.ready)
 		}
-		select {
-		case <-ctx.Done():
+		// A large VPC takes a while to look at: changes that come one after the other are looked at together.
+		if !wait(ctx, nil, 4*time.Since(began)) || !wait(ctx, c.changed, pause) {
 			return nil
-		case <-c.changed:
-		case <-time.After(pause):
 		}
 	}
+}
+
+// wait waits for a change, or so long; false is the end.
+func wait(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-t.C:
+	}
+	return true
 }
 
 // sync makes every VPC what the records say, and tells whether all of them are.

@@ -23,7 +23,7 @@ const (
 	egressConns = 2048
 	// egressDials is how many it may be waiting for: each takes a thread.
 	egressDials = 64
-	dialTimeout = 10 * time.Second
+	dialTimeout = 5 * time.Second
 	// askTimeout is how long kube-apiserver may take to say where it wants to.
 	askTimeout = 10 * time.Second
 )

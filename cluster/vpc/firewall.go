@@ -16,16 +16,16 @@ import (
 // first and let in by one group of the second; answers to it are let through. What no group allows is dropped.
 type firewall struct {
 	rules   map[string]groupRules
-	members map[string]map[netip.Addr]bool // addresses, by the group that they are members of
-	links   map[string]string              // the list that an interface's groups are in, by the name of its link
-	lists   map[string][]string            // groups, sorted; many interfaces have the same
+	members map[string][]netip.Addr // addresses, by the group that they are members of
+	links   map[string]string       // the list that an interface's groups are in, by the name of its link
+	lists   map[string][]string     // groups, sorted; many interfaces have the same
 }
 
 type groupRules struct{ ingress, egress []ec2.Rule }
 
 func newFirewall() firewall {
 	return firewall{
-		rules: map[string]groupRules{}, members: map[string]map[netip.Addr]bool{},
+		rules: map[string]groupRules{}, members: map[string][]netip.Addr{},
 		links: map[string]string{}, lists: map[string][]string{},
 	}
 }
@@ -42,8 +42,8 @@ func (f firewall) addGroup(g ec2.SecurityGroup) {
 }
 
 func (f firewall) mention(group string) {
-	if f.members[group] == nil {
-		f.members[group] = map[netip.Addr]bool{}
+	if _, ok := f.members[group]; !ok {
+		f.members[group] = nil
 	}
 }
 
@@ -51,10 +51,7 @@ func (f firewall) mention(group string) {
 func (f firewall) addInterface(i ec2.Interface) {
 	groups := slices.Compact(slices.Sorted(slices.Values(i.SecurityGroups)))
 	for _, g := range groups {
-		f.mention(g)
-		for _, a := range i.Addresses {
-			f.members[g][a] = true
-		}
+		f.members[g] = append(f.members[g], i.Addresses...)
 	}
 	sum := sha256.Sum256([]byte(strings.Join(groups, " ")))
 	list := "list-" + hex.EncodeToString(sum[:8])

@@ -17,6 +17,8 @@ const (
 	ingressMap  = "ingress"
 	egressMap   = "egress"
 	batchBuffer = 32 << 20 // bytes of one change: tens of thousands of addresses
+	// messageElements is how many elements of a set go into one message, whose length has 16 bits.
+	messageElements = 400
 )
 
 // ruleset is one change of the firewall of the namespace that the thread is in. All of it happens at once, or nothing.
@@ -86,7 +88,11 @@ func (f firewall) change(old firewall) error {
 	}
 	for group, now := range f.members {
 		s := &nftables.Set{Table: r.table, Name: group, KeyType: nftables.TypeIPAddr}
-		if err := r.changeSet(s, addressElements(minus(old.members[group], now)), addressElements(minus(now, old.members[group]))); err != nil {
+		before := old.members[group]
+		if slices.Equal(before, now) {
+			continue
+		}
+		if err := r.changeSet(s, addressElements(without(before, now)), addressElements(without(now, before))); err != nil {
 			return err
 		}
 	}
@@ -97,6 +103,15 @@ func (f firewall) change(old firewall) error {
 		}
 	}
 	return r.conn.Flush()
+}
+
+// without are the addresses of a that b has not.
+func without(a, b []netip.Addr) []netip.Addr {
+	in := make(map[netip.Addr]bool, len(b))
+	for _, addr := range b {
+		in[addr] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(addr netip.Addr) bool { return in[addr] })
 }
 
 // minus are the entries of a that b has not, or has otherwise.
@@ -112,24 +127,29 @@ func minus[K, V comparable](a, b map[K]V) map[K]V {
 
 func (r *ruleset) addSet(s *nftables.Set, elements []nftables.SetElement) error {
 	r.sets[s.Name] = s
-	return r.conn.AddSet(s, elements)
+	if err := r.conn.AddSet(s, nil); err != nil {
+		return err
+	}
+	return r.changeSet(s, nil, elements)
 }
 
 func (r *ruleset) changeSet(s *nftables.Set, remove, add []nftables.SetElement) error {
-	if len(remove) > 0 {
-		if err := r.conn.SetDeleteElements(s, remove); err != nil {
+	for some := range slices.Chunk(remove, messageElements) {
+		if err := r.conn.SetDeleteElements(s, some); err != nil {
 			return err
 		}
 	}
-	if len(add) == 0 {
-		return nil
+	for some := range slices.Chunk(add, messageElements) {
+		if err := r.conn.SetAddElements(s, some); err != nil {
+			return err
+		}
 	}
-	return r.conn.SetAddElements(s, add)
+	return nil
 }
 
-func addressElements(addresses map[netip.Addr]bool) []nftables.SetElement {
+func addressElements(addresses []netip.Addr) []nftables.SetElement {
 	var elements []nftables.SetElement
-	for _, a := range slices.SortedFunc(maps.Keys(addresses), netip.Addr.Compare) {
+	for _, a := range addresses {
 		elements = append(elements, nftables.SetElement{Key: a.AsSlice()})
 	}
 	return elements

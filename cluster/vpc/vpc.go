@@ -23,10 +23,10 @@ type network struct {
 	log     *slog.Logger
 	failure string // the last one reported
 
-	inode    uint64  // of the namespace that all of the following is about
-	applied  desired // what holds already
-	enforced bool    // applied.firewall does
-	open     map[string]bool
+	inode    uint64                         // of the namespace that all of the following is about
+	applied  desired                        // what holds already
+	enforced bool                           // applied.firewall does
+	open     map[string]gate.Route          // by id of the port
 	egress   map[string]*egress             // by cluster id
 	subnets  atomic.Pointer[[]netip.Prefix] // where kube-apiservers may connect to
 }
@@ -41,7 +41,7 @@ func newNetwork(id string, c *Controller) *network {
 func (n *network) forget() {
 	n.inode, n.enforced = 0, false
 	n.applied = desired{ports: map[string]Port{}}
-	n.open, n.egress = map[string]bool{}, map[string]*egress{}
+	n.open, n.egress = map[string]gate.Route{}, map[string]*egress{}
 }
 
 // report logs a failure once, and its end.
@@ -147,8 +147,10 @@ func (n *network) syncClusters(clusters map[string]gate.Route) error {
 		want[n.portID(port)] = gate.Route{Port: number, Backends: []string{addr}, AllowCIDRs: everybody}
 	}
 	for id, r := range want {
-		n.c.ports.Set(id, r, at)
-		n.open[id] = true
+		if old, ok := n.open[id]; !ok || !reflect.DeepEqual(old, r) {
+			n.c.ports.Set(id, r, at)
+			n.open[id] = r
+		}
 	}
 	for id := range n.open {
 		if _, keep := want[id]; !keep {
@@ -192,7 +194,7 @@ func (n *network) closeSockets() {
 	for _, e := range n.egress {
 		e.close()
 	}
-	n.open, n.egress = map[string]bool{}, map[string]*egress{}
+	n.open, n.egress = map[string]gate.Route{}, map[string]*egress{}
 }
 
 // remove takes the VPC down.

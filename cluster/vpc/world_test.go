@@ -7,13 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/internal/home"
@@ -51,21 +48,7 @@ type machine struct {
 // newMachine makes the namespace of a machine whose interface has these addresses.
 func newMachine(t *testing.T, id string, subnet netip.Prefix, addresses ...string) *machine {
 	t.Helper()
-	var ns *os.File
-	made := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread ends here, the namespace stays open
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			ns, err = os.Open("/proc/thread-self/ns/net")
-		}
-		made <- err
-	}()
-	if err := <-made; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ns.Close() })
-	m := &machine{t: t, ns: "/proc/self/fd/" + strconv.Itoa(int(ns.Fd()))}
+	m := &machine{t: t, ns: testenv.NewNamespace(t)}
 	m.port = vpc.Port{VPCID: "vpc-1", InterfaceID: id, Subnet: subnet, MAC: net.HardwareAddr{2, 0, 0, 0, 0, id[len(id)-1]}}
 	for _, a := range addresses {
 		m.port.Addresses = append(m.port.Addresses, netip.MustParseAddr(a))

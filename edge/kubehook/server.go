@@ -30,6 +30,8 @@ type Config struct {
 	Authenticate func(ctx context.Context, clusterID, token string) (access.User, error)
 	// Authorize decides what access policies allow (access.Authorizer.Authorize).
 	Authorize func(clusterID string, q access.Question) access.Verdict
+	// Profiles are the names of a cluster's Fargate profiles for a pod, in their order. Nil has none.
+	Profiles func(clusterID, namespace string, labels map[string]string) []string
 	// Ready is nil once the records that decisions need have been read, else what is missing.
 	Ready func() error
 	// WaitFor waits until decisions are made by the records of a revision or a later one.
@@ -97,6 +99,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /clusters/{id}/authenticate", s.review("authenticate", maxTokenReview, s.authenticate))
 	mux.HandleFunc("POST /clusters/{id}/authorize", s.review("authorize", maxAccessReview, s.authorize))
+	mux.HandleFunc("POST /clusters/{id}/mutate", s.review("mutate", maxAdmissionReview, s.mutate))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())

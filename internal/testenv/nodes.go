@@ -2,7 +2,11 @@ package testenv
 
 import (
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // NeedNodes ends a test of real network namespaces and nodes on a machine that says MINATO_TEST_NO_NODES=1, which is the only
@@ -15,4 +19,25 @@ func NeedNodes(t testing.TB) {
 	if os.Geteuid() != 0 {
 		t.Fatal("nodes need root: run the tests as root, or say MINATO_TEST_NO_NODES=1")
 	}
+}
+
+// NewNamespace makes a network namespace that stands for a machine and is gone when the test ends. It is named by a path of this
+// process's own.
+func NewNamespace(t testing.TB) (path string) {
+	t.Helper()
+	var ns *os.File
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread ends here, the namespace stays open
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			ns, err = os.Open("/proc/thread-self/ns/net")
+		}
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ns.Close() })
+	return "/proc/self/fd/" + strconv.Itoa(int(ns.Fd()))
 }

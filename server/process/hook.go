@@ -41,7 +41,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	clk.SetOffset(cfg.ClockOffset)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))
-	policyView := store.NewView(eks.CustomPolicies(s))
+	policyView, profileView := store.NewView(eks.CustomPolicies(s)), store.NewView(eks.FargateProfiles(s))
 	clusters, entries := access.NewClusters(clusterView), access.NewEntries(entryView)
 	hosts, err := access.OwnHosts(cfg.Listen, cfg.TLSPort, cfg.AdvertiseAddress)
 	if err != nil {
@@ -62,13 +62,28 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	}).Authorize
 	server.Ready = func() error {
 		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
-			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"), keyring.Ready())
+			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"),
+			read(profileView.Ready(), "Fargate profiles"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
 		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev),
-			instances.view.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
+			instances.view.WaitFor(ctx, rev), profileView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
-	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+	server.Profiles = func(clusterID, namespace string, labels map[string]string) []string {
+		return fargateProfiles(profileView, clusterID, namespace, labels)
+	}
+	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, profileView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+}
+
+// fargateProfiles are the names of the profiles of a cluster that are for a pod.
+func fargateProfiles(profiles *store.View[eks.FargateProfile], clusterID, namespace string, labels map[string]string) (names []string) {
+	for item := range profiles.All() { // by name
+		p := &item.Value
+		if p.ClusterID == clusterID && p.Status != eks.FargateDeleting && p.Matches(namespace, labels) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // read is nil once a view is ready, else says what is missing.

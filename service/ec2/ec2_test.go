@@ -34,7 +34,14 @@ func start(t *testing.T) *ec2.Service {
 		Now:       time.Now,
 		Authorize: func(context.Context, iam.Access) error { return nil },
 		Built:     kube.Versions,
-		Log:       slog.New(slog.DiscardHandler),
+		Profile: func(_ context.Context, account, name string) (iam.InstanceProfile, error) {
+			return iam.InstanceProfile{Account: account, Path: "/", Name: name, ID: "AIPANODE", Role: name}, nil
+		},
+		Role: func(_ context.Context, account, name string) (r iam.Role, err error) {
+			r.Account, r.Path, r.Name = account, "/", name
+			return r, nil
+		},
+		Log: slog.New(slog.DiscardHandler),
 	}
 	if err := s.EnsureDefaults(t.Context(), scope); err != nil {
 		t.Fatal(err)

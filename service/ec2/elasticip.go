@@ -129,3 +129,28 @@ func (s *Service) associateOp(ctx context.Context, scope minato.Scope, id string
 	}
 	return s.elasticIPs().UpdateOp(item), *a, nil
 }
+
+// DisassociateAddress refuses to take an address from what has it, which is a NAT gateway and keeps it. Clients ask, to be told
+// that an association has gone with its gateway.
+func (s *Service) DisassociateAddress(ctx context.Context, c Caller, associationID string) error {
+	if associationID == "" {
+		return missingParameter("AssociationId")
+	}
+	all, err := list(ctx, s, s.elasticIPs(), c.Scope)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(a ElasticIP) bool { return a.AssociationID == associationID })
+	of := target{arn: resourceARN(c.Scope, elasticIPKind.resource, "*")}
+	if i >= 0 {
+		of = elasticIPKind.target(c.Scope, all[i])
+	}
+	if err := s.allow(ctx, c, "ec2:DisassociateAddress", of); err != nil {
+		return err
+	}
+	if i < 0 {
+		return noAssociation(associationID)
+	}
+	return minato.Errorf(minato.WrongState, "Address %s belongs to the NAT gateway with interface %s for as long as there is one", all[i].PublicIP, all[i].InterfaceID).
+		Because("OperationNotPermitted")
+}

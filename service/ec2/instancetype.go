@@ -55,8 +55,11 @@ var instanceTypes = func() []InstanceType {
 // InstanceTypes are all instance types that can be launched here, by name.
 func InstanceTypes() []InstanceType { return slices.Clone(instanceTypes) }
 
-// InstanceTypeByName finds an instance type.
+// InstanceTypeByName finds an instance type, those of Fargate machines among them.
 func InstanceTypeByName(name string) (InstanceType, bool) {
+	if t, ok := fargateType(name); ok {
+		return t, true
+	}
 	i := slices.IndexFunc(instanceTypes, func(t InstanceType) bool { return t.Name == name })
 	if i < 0 {
 		return InstanceType{}, false

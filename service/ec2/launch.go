@@ -47,6 +47,8 @@ type Launch struct {
 	Tags           minato.Tags
 	InterfaceTags  minato.Tags
 	RequesterID    string // the service that launches for itself; empty for an API call
+	// Fargate lets in the types of Fargate machines, and no others.
+	Fargate bool
 }
 
 // LaunchOps makes instances in the state pending: their records, and the ops that make them exist, to be committed together
@@ -103,7 +105,7 @@ func (s *Service) checkLaunch(l Launch) (Image, InstanceType, error) {
 	}
 	itype, ok := InstanceTypeByName(l.Type)
 	switch {
-	case !ok:
+	case !ok || strings.HasPrefix(l.Type, fargatePrefix) != l.Fargate:
 		return image, itype, invalid("Invalid value '%s' for InstanceType.", l.Type)
 	case itype.Architecture != image.Architecture:
 		return image, itype, invalid("The architecture '%s' of the specified instance type does not match the architecture '%s' of the specified AMI. "+
@@ -154,6 +156,9 @@ func (s *Service) newInterface(l Launch, itype InstanceType, subnet *Subnet, i *
 	}
 	i.PrivateIP = nic.Addresses[0]
 	i.PrivateDNSName = PrivateDNSName(i.Scope.Region, i.PrivateIP)
+	if i.Fargate() {
+		i.PrivateDNSName = FargatePrefix + i.PrivateDNSName
+	}
 	return nic, nil
 }
 

@@ -88,6 +88,8 @@ func (s AddonStatus) Transient() bool {
 type AddonState struct {
 	Status             AddonStatus `json:"status"`
 	ObservedGeneration int64       `json:"observedGeneration"`
+	// Installed is whether anything of it may be in the cluster.
+	Installed bool `json:"installed,omitempty"`
 	// AppliedGeneration is the generation whose objects are in the cluster, since AppliedAt.
 	AppliedGeneration int64         `json:"appliedGeneration,omitempty"`
 	AppliedAt         time.Time     `json:"appliedAt,omitzero"`

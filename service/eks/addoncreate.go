@@ -36,6 +36,12 @@ func (s *Service) putNewAddon(ctx context.Context, c Caller, cluster store.Item[
 	if err != nil {
 		return Addon{}, s.addonError(ctx, r.ClusterName, r.Name, err)
 	}
+	exists := minato.Errorf(minato.AlreadyExists, "Addon already exists.")
+	for _, corrupt := range page.Corrupt {
+		if corrupt.Key == addons.Key(AddonKey(cluster.Value.ID, r.Name)) {
+			return Addon{}, exists
+		}
+	}
 	for _, item := range page.Items {
 		sameToken := r.ClientRequestToken != "" && item.Value.ClientRequestToken == r.ClientRequestToken
 		switch {
@@ -44,7 +50,7 @@ func (s *Service) putNewAddon(ctx context.Context, c Caller, cluster store.Item[
 		case sameToken:
 			return Addon{}, errTokenReused(r.ClientRequestToken, r.ClusterName)
 		case item.Value.Name == r.Name:
-			return Addon{}, minato.Errorf(minato.AlreadyExists, "Addon already exists.")
+			return Addon{}, exists
 		}
 	}
 	if cluster.Value.Status.Status != ClusterActive {

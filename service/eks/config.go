@@ -91,7 +91,7 @@ func (s *Service) chooseChange(r UpdateClusterConfigRequest) (change, error) {
 			return change{}, err
 		}
 		if v.EndpointPublicAccess != nil || v.EndpointPrivateAccess != nil || v.PublicAccessCIDRs != nil {
-			asked = append(asked, changeEndpointAccess(*v))
+			asked = append(asked, s.changeEndpointAccess(*v))
 		}
 		if v.SubnetIDs != nil || v.SecurityGroupIDs != nil {
 			asked = append(asked, s.changeVPC(*v))
@@ -163,7 +163,7 @@ func changeDeletionProtection(on bool) change {
 	}}
 }
 
-func changeEndpointAccess(v VPCRequest) change {
+func (s *Service) changeEndpointAccess(v VPCRequest) change {
 	return change{"EndpointAccessUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		before := *spec
 		spec.EndpointPublicAccess = orDefault(v.EndpointPublicAccess, spec.EndpointPublicAccess)
@@ -173,6 +173,9 @@ func changeEndpointAccess(v VPCRequest) change {
 		}
 		if len(spec.PublicAccessCIDRs) == 0 {
 			spec.PublicAccessCIDRs = []string{"0.0.0.0/0"}
+		}
+		if err := s.checkEndpointAccess(*spec); err != nil {
+			return nil, err
 		}
 		if err := checkSpec(*spec); err != nil {
 			return nil, err

@@ -94,7 +94,8 @@ func TestUpdateClusterConfigRefuses(t *testing.T) {
 		{"an unknown log type", UpdateClusterConfigRequest{Logging: []LogSetup{{[]string{"etcd"}, true}}}, `unknown log type "etcd"`},
 		{"the same endpoint access", UpdateClusterConfigRequest{VPC: &VPCRequest{EndpointPublicAccess: new(true), PublicAccessCIDRs: []string{}}},
 			"Cluster is already at the desired configuration with endpointPrivateAccess: false , endpointPublicAccess: true, and Public Endpoint Restrictions: [0.0.0.0/0]"},
-		{"no public endpoint", UpdateClusterConfigRequest{VPC: &VPCRequest{EndpointPublicAccess: new(false)}}, "endpointPublicAccess=false is not supported"},
+		{"no endpoint", UpdateClusterConfigRequest{VPC: &VPCRequest{EndpointPublicAccess: new(false)}}, "Both private and public endpoint access cannot be false"},
+		{"no public endpoint", UpdateClusterConfigRequest{VPC: &VPCRequest{EndpointPublicAccess: new(false), EndpointPrivateAccess: new(true)}}, "endpointPublicAccess=false is not supported"},
 		{"a bad public CIDR", UpdateClusterConfigRequest{VPC: &VPCRequest{PublicAccessCIDRs: []string{"x"}}}, "The following CIDRs are invalid"},
 		{"the egress mode", UpdateClusterConfigRequest{VPC: &VPCRequest{ControlPlaneEgressMode: "CUSTOMER_ROUTED"}}, "controlPlaneEgressMode"},
 		{"a mode skipped", UpdateClusterConfigRequest{AuthenticationMode: new("API")}, "Unsupported authentication mode update from CONFIG_MAP to API"},
@@ -255,5 +256,18 @@ func TestUpdateIsNotCompletedBeforeItIsObserved(t *testing.T) {
 	var ops []store.Op
 	if ops, err = CompleteUpdates(t.Context(), w.Store, &c); err != nil || len(ops) != 0 {
 		t.Errorf("generation 1 of 2 is observed, and %d updates end; %v", len(ops), err)
+	}
+}
+
+// TestPrivateEndpoint is that a cluster may be closed to the outside where it can be reached from inside of its VPC.
+func TestPrivateEndpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.PrivateEndpoints = true
+	r := request("prod")
+	r.VPC.EndpointPublicAccess, r.VPC.EndpointPrivateAccess = new(false), new(true)
+	c, err := w.CreateCluster(t.Context(), alice, r)
+	if err != nil || c.Spec.EndpointPublicAccess || !c.Spec.EndpointPrivateAccess {
+		t.Errorf("got %+v, %v", c.Spec, err)
 	}
 }

@@ -190,6 +190,9 @@ func (s *Service) newSpec(r CreateClusterRequest) (ClusterSpec, error) {
 	if spec.Echoed, err = checkOther(r.Other); err != nil {
 		return spec, err
 	}
+	if err := s.checkEndpointAccess(spec); err != nil {
+		return spec, err
+	}
 	return spec, checkSpec(spec)
 }
 

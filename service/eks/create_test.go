@@ -138,7 +138,10 @@ var badClusters = []struct {
 	{"a log type both ways", func(r *CreateClusterRequest) {
 		r.Logging = []LogSetup{{[]string{"api"}, true}, {[]string{"api"}, false}}
 	}, "the log type api is both enabled and disabled"},
-	{"no public endpoint", func(r *CreateClusterRequest) { r.VPC.EndpointPublicAccess = new(false) }, "endpointPublicAccess=false is not supported"},
+	{"no endpoint", func(r *CreateClusterRequest) { r.VPC.EndpointPublicAccess = new(false) }, "Both private and public endpoint access cannot be false"},
+	{"no public endpoint", func(r *CreateClusterRequest) {
+		r.VPC.EndpointPublicAccess, r.VPC.EndpointPrivateAccess = new(false), new(true)
+	}, "endpointPublicAccess=false is not supported"},
 	{"customer routed egress", func(r *CreateClusterRequest) { r.VPC.ControlPlaneEgressMode = "CUSTOMER_ROUTED" }, "controlPlaneEgressMode"},
 	{"bad public CIDRs", func(r *CreateClusterRequest) {
 		r.VPC.PublicAccessCIDRs = []string{"10.0.0.0/8", "1.2.3.4", "::/0"}

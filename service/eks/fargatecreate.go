@@ -122,19 +122,17 @@ func (s *Service) newProfile(ctx context.Context, c Caller, cluster *Cluster, r 
 	if err := checkTags(r.Tags); err != nil {
 		return p, err
 	}
-	role, err := s.checkPodExecutionRole(ctx, c, cluster, r.Role)
-	if err != nil {
-		return p, err
-	}
-	subnets, err := s.fargateSubnets(ctx, cluster, r.SubnetIDs)
-	if err != nil {
-		return p, err
-	}
 	now := s.modified()
-	return FargateProfile{
-		Scope: c.Scope, ClusterID: cluster.ID, ClusterName: cluster.Name, Name: r.Name, UUID: newUpdateID(now), CreatedAt: now, Role: role,
-		SubnetIDs: subnets, Selectors: r.Selectors, Tags: r.Tags, Status: FargateCreating,
-	}, nil
+	p = FargateProfile{
+		Scope: c.Scope, ClusterID: cluster.ID, ClusterName: cluster.Name, Name: r.Name, UUID: newUpdateID(now), CreatedAt: now,
+		Selectors: r.Selectors, Tags: r.Tags, Status: FargateCreating,
+	}
+	p.Role, err = s.checkPodExecutionRole(ctx, c, cluster, r.Role, p.ARN())
+	if err != nil {
+		return p, err
+	}
+	p.SubnetIDs, err = s.fargateSubnets(ctx, cluster, r.SubnetIDs)
+	return p, err
 }
 
 func checkSelectors(selectors []FargateSelector) error {
@@ -163,12 +161,12 @@ func checkSelectors(selectors []FargateSelector) error {
 	return nil
 }
 
-func (s *Service) checkPodExecutionRole(ctx context.Context, c Caller, cluster *Cluster, role string) (minato.ARN, error) {
+func (s *Service) checkPodExecutionRole(ctx context.Context, c Caller, cluster *Cluster, role string, profile minato.ARN) (minato.ARN, error) {
 	arn, err := s.passRole(ctx, c, cluster, "podExecutionRoleArn", role)
 	if err != nil {
 		return arn, err
 	}
-	switch err := s.CheckRole(ctx, arn, FargateServicePrincipal, cluster.ARN()); minato.KindOf(err) {
+	switch err := s.CheckRole(ctx, arn, FargateServicePrincipal, profile); minato.KindOf(err) {
 	case "":
 		return arn, nil
 	case minato.NotFound:

@@ -14,7 +14,7 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// Service is the operations of the EKS API on the records. All fields but AllowUnsupported are needed.
+// Service is the operations of the EKS API on the records. All fields but the switches are needed.
 type Service struct {
 	Store     store.Store
 	Now       func() time.Time
@@ -36,6 +36,8 @@ type Service struct {
 	Applied func(ctx context.Context, rev store.Revision) error
 	Network Network
 	Compute Compute
+	// PrivateEndpoints is whether clusters' endpoints are reached from inside of their VPCs, which must be real for that.
+	PrivateEndpoints bool
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string
 	// AllowUnsupported offers built minors that are past their support, or have none.

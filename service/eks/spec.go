@@ -58,10 +58,20 @@ func checkSpec(spec ClusterSpec) error {
 	if !slices.Contains(supportTypes, spec.SupportType) {
 		return minato.Errorf(minato.Invalid, "supportType %q is not one of %s", shorten(spec.SupportType), strings.Join(supportTypes, ", "))
 	}
-	if !spec.EndpointPublicAccess {
-		return minato.Errorf(minato.Invalid, "endpointPublicAccess=false is not supported: Minato's endpoints are reached from outside of the VPC only, so the cluster could not be reached at all")
-	}
 	return checkPublicCIDRs(spec.PublicAccessCIDRs)
+}
+
+// checkEndpointAccess is that somebody can reach the cluster.
+func (s *Service) checkEndpointAccess(spec ClusterSpec) error {
+	switch {
+	case spec.EndpointPublicAccess:
+		return nil
+	case !spec.EndpointPrivateAccess:
+		return minato.Errorf(minato.Invalid, "Both private and public endpoint access cannot be false")
+	case !s.PrivateEndpoints:
+		return minato.Errorf(minato.Invalid, "endpointPublicAccess=false is not supported by a Minato that does not run as root: it has no real VPCs, so the cluster could not be reached at all")
+	}
+	return nil
 }
 
 // checkEgressMode refuses routing of the control plane's traffic through the VPC, which has no effect here.

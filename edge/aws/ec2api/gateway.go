@@ -23,6 +23,7 @@ func (h handlers) gateways() []query.Operation {
 		query.Op("DescribeInternetGateways", h.describeInternetGateways),
 		query.Op("DescribeNatGateways", h.describeNatGateways),
 		query.Op("DetachInternetGateway", h.detachInternetGateway),
+		query.Op("DisassociateAddress", h.disassociateAddress),
 		query.Op("ReleaseAddress", h.releaseAddress),
 	}
 }
@@ -166,6 +167,15 @@ type releaseAddressInput struct {
 
 func (h handlers) releaseAddress(ctx context.Context, in *releaseAddressInput) (*done, error) {
 	return &done{true}, h.service.ReleaseAddress(ctx, in.caller(ctx), in.AllocationID, in.PublicIP)
+}
+
+type disassociateAddressInput struct {
+	dryRun
+	AssociationID string `query:"AssociationId"`
+}
+
+func (h handlers) disassociateAddress(ctx context.Context, in *disassociateAddressInput) (*done, error) {
+	return &done{true}, h.service.DisassociateAddress(ctx, in.caller(ctx), in.AssociationID)
 }
 
 type describeAddressesInput struct {

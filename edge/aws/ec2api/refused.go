@@ -10,7 +10,7 @@ var refused = []string{
 	"DeleteNetworkAclEntry", "DeletePlacementGroup", "DeleteSnapshot", "DeleteVolume", "DeleteVpcEndpoints", "DescribeFlowLogs",
 	"DescribeInstanceTopology", "DescribeManagedPrefixLists", "DescribePrefixLists", "DescribeSnapshots",
 	"DescribeSpotInstanceRequests", "DescribeSpotPriceHistory", "DescribeVpcEndpointServices", "DescribeVpcPeeringConnections",
-	"DetachNetworkInterface", "DetachVolume", "DisableVgwRoutePropagation", "DisassociateAddress", "EnableVgwRoutePropagation",
+	"DetachNetworkInterface", "DetachVolume", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation",
 	"GetConsoleOutput", "GetLaunchTemplateData", "ImportKeyPair", "ModifyInstanceAttribute", "ModifyInstanceMetadataOptions",
 	"MonitorInstances", "RebootInstances", "RegisterImage", "ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry",
 	"RequestSpotInstances", "StartInstances", "StopInstances", "UnmonitorInstances",

@@ -1,0 +1,192 @@
+package nodegroup
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"minato.dev/minato"
+	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/ec2"
+	"minato.dev/minato/service/eks"
+)
+
+// fargateWorld is a world with a Fargate.
+type fargateWorld struct {
+	*world
+	fargate *Fargate
+}
+
+func newFargateWorld(t *testing.T) *fargateWorld {
+	t.Helper()
+	w := &fargateWorld{world: newWorld(t)}
+	w.fargate = NewFargate(w.deps, FargateDeps{
+		WebhookURL: func(clusterID string) string { return "https://127.0.0.1:9/clusters/" + clusterID + "/mutate" },
+		WebhookCA:  []byte("CA"), HookApplied: func(context.Context, store.Revision) error { return nil },
+	})
+	go func() { _ = w.fargate.Run(t.Context()) }()
+	_, err := eks.FargateProfiles(w.store).Create(t.Context(), eks.FargateProfileKey("c1", "fp"), eks.FargateProfile{
+		Scope: scope, ClusterID: "c1", ClusterName: "prod", Name: "fp", UUID: "u", Role: minato.NewARN("iam", "", scope.Account, "role/pods"),
+		SubnetIDs: []string{w.subnets[0].ID}, Selectors: []eks.FargateSelector{{Namespace: "default"}}, Status: eks.FargateCreating,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *fargateWorld) passes(t *testing.T) {
+	t.Helper()
+	for range 5 {
+		if _, err := w.fargate.Reconcile(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		w.machines(t)
+		page, err := ec2.Instances(w.store).List(t.Context(), "", "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			if err := w.fargate.instances.WaitFor(t.Context(), item.Revision); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// addFargatePod makes a pod as the webhook has made it.
+func (w *fargateWorld) addFargatePod(name string, change func(spec kubeapi.Object)) {
+	w.kube.addPod("", name, "ReplicaSet")
+	w.kube.mu.Lock()
+	defer w.kube.mu.Unlock()
+	pod := w.kube.objects["/api/v1/namespaces/default/pods/"+name]
+	pod["metadata"].(kubeapi.Object)["labels"] = kubeapi.Object{profileLabel: "fp"}
+	spec := pod["spec"].(kubeapi.Object)
+	spec["schedulerName"] = scheduler
+	spec["containers"] = []any{kubeapi.Object{"resources": kubeapi.Object{"requests": kubeapi.Object{"cpu": "300m", "memory": "1Gi"}}}}
+	if change != nil {
+		change(spec)
+	}
+}
+
+func TestFargate(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	w.passes(t)
+	item, err := eks.FargateProfiles(w.store).Get(t.Context(), eks.FargateProfileKey("c1", "fp"))
+	if err != nil || item.Value.Status != eks.FargateActive {
+		t.Fatalf("%+v, %v", item.Value, err)
+	}
+	if kind := w.entries["arn:aws:iam::111122223333:role/pods"]; kind != "FARGATE_LINUX" {
+		t.Errorf("entries %v", w.entries)
+	}
+	if rows := w.kube.get(configMapsPath + "/aws-auth")["data"].(kubeapi.Object)["mapRoles"].(string); !strings.Contains(rows, "system:node:{{SessionName}}") || !strings.Contains(rows, "system:node-proxier") {
+		t.Errorf("aws-auth has\n%s", rows)
+	}
+	if hook := w.kube.get(webhooksPath + webhookName); hook == nil {
+		t.Error("there is no webhook")
+	}
+
+	w.addFargatePod("web", nil)
+	w.passes(t)
+	live := w.live(t)
+	if len(live) != 1 || live[0].Type != "fargate.500m-2048mib" || !strings.HasPrefix(live[0].PrivateDNSName, "fargate-ip-") || live[0].SessionName() != live[0].PrivateDNSName {
+		t.Fatalf("%+v", live)
+	}
+	node := w.kube.get(nodesPath + "/" + live[0].PrivateDNSName)
+	if node["metadata"].(kubeapi.Object)["labels"].(kubeapi.Object)[computeTypeKey] != "fargate" || node["spec"].(kubeapi.Object)["taints"] == nil {
+		t.Errorf("node %v", node)
+	}
+	pod := w.kube.get("/api/v1/namespaces/default/pods/web")
+	if pod["spec"].(kubeapi.Object)["nodeName"] != live[0].PrivateDNSName || pod["metadata"].(kubeapi.Object)["annotations"].(kubeapi.Object)["CapacityProvisioned"] != "0.5vCPU 2GB" {
+		t.Errorf("pod %v", pod)
+	}
+
+	w.addFargatePod("huge", func(spec kubeapi.Object) {
+		spec["containers"] = []any{kubeapi.Object{"resources": kubeapi.Object{"requests": kubeapi.Object{"cpu": "99"}}}}
+	})
+	w.addFargatePod("host", func(spec kubeapi.Object) { spec["hostNetwork"] = true })
+	w.passes(t)
+	if n := len(w.live(t)); n != 1 {
+		t.Errorf("%d machines, want that of the first pod only", n)
+	}
+	var told []string
+	w.kube.mu.Lock()
+	for path, object := range w.kube.objects {
+		if strings.Contains(path, "/events/") {
+			told = append(told, object["message"].(string))
+		}
+	}
+	w.kube.mu.Unlock()
+	slices.Sort(told)
+	if len(told) != 2 || !strings.Contains(told[0], "HostNetwork") || !strings.Contains(told[1], "16vCPU 120GB at most") {
+		t.Errorf("events %q", told)
+	}
+
+	w.kube.remove("/api/v1/namespaces/default/pods/web")
+	w.passes(t)
+	if n := len(w.live(t)); n != 0 || len(w.kube.nodes()) != 0 {
+		t.Errorf("%d machines and nodes %v after the pod has gone", n, w.kube.nodes())
+	}
+}
+
+func TestFargateProfileDeletion(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	w.addFargatePod("web", nil)
+	w.passes(t)
+	if n := len(w.live(t)); n != 1 {
+		t.Fatalf("%d machines", n)
+	}
+	_, err := eks.FargateProfiles(w.store).Modify(t.Context(), eks.FargateProfileKey("c1", "fp"), func(p *eks.FargateProfile) error {
+		p.Status = eks.FargateDeleting
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.passes(t)
+	if _, err := eks.FargateProfiles(w.store).Get(t.Context(), eks.FargateProfileKey("c1", "fp")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the profile: %v", err)
+	}
+	if n := len(w.live(t)); n != 0 || w.kube.get("/api/v1/namespaces/default/pods/web") != nil || w.kube.get(webhooksPath+webhookName) != nil || len(w.entries) != 0 {
+		t.Errorf("%d machines, nodes %v, entries %v", n, w.kube.nodes(), w.entries)
+	}
+}
+
+func TestFargateSize(t *testing.T) {
+	t.Parallel()
+	c := func(cpu, memory string) container {
+		var c container
+		c.Resources.Requests = map[string]string{"cpu": cpu, "memory": memory}
+		return c
+	}
+	for name, test := range map[string]struct {
+		containers, init []container
+		want             string
+	}{
+		"nothing asked for": {nil, nil, "0.25vCPU 0.5GB"},
+		"with the system's": {[]container{c("250m", "256Mi")}, nil, "0.25vCPU 0.5GB"},
+		"a bit more":        {[]container{c("250m", "257Mi")}, nil, "0.25vCPU 1GB"},
+		"more processor":    {[]container{c("251m", "1Mi")}, nil, "0.5vCPU 1GB"},
+		"two containers":    {[]container{c("1", "1Gi"), c("0.5", "1G")}, nil, "2vCPU 4GB"},
+		"a large start":     {[]container{c("100m", "1Mi")}, []container{c("4", "1Mi")}, "4vCPU 8GB"},
+		"memory":            {[]container{c("1", "100Gi")}, nil, "16vCPU 104GB"},
+	} {
+		p := &pod{}
+		p.Spec.Containers, p.Spec.InitContainers = test.containers, test.init
+		if got, err := fargateSize(p); err != nil || got.String() != test.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, test.want)
+		}
+	}
+	for _, bad := range []string{"x", "-1", "1Zi"} {
+		p := &pod{}
+		p.Spec.Containers = []container{c(bad, "")}
+		if got, err := fargateSize(p); err == nil {
+			t.Errorf("%q is %s", bad, got)
+		}
+	}
+}

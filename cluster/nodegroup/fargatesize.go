@@ -1,0 +1,107 @@
+package nodegroup
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// size is what a Fargate pod gets.
+type size struct {
+	milliCPU, memoryMiB int
+}
+
+// String is how EKS writes it into the pod's annotation CapacityProvisioned: "0.25vCPU 0.5GB".
+func (s size) String() string {
+	decimal := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	return fmt.Sprintf("%svCPU %sGB", decimal(float64(s.milliCPU)/1000), decimal(float64(s.memoryMiB)/1024))
+}
+
+// systemMemoryMiB is what EKS adds to a pod's memory for the kubelet, kube-proxy and containerd ("Amazon EKS User Guide", Fargate pod
+// configuration).
+const systemMemoryMiB = 256
+
+// fargateSizes are the combinations of vCPU and memory that there are, the smallest first (the same page).
+var fargateSizes = func() (sizes []size) {
+	add := func(milliCPU, from, to, step int) {
+		for memory := from; memory <= to; memory += step {
+			sizes = append(sizes, size{milliCPU, memory})
+		}
+	}
+	const gib = 1024
+	sizes = append(sizes, size{250, gib / 2}, size{250, gib}, size{250, 2 * gib})
+	add(500, gib, 4*gib, gib)
+	add(1000, 2*gib, 8*gib, gib)
+	add(2000, 4*gib, 16*gib, gib)
+	add(4000, 8*gib, 30*gib, gib)
+	add(8000, 16*gib, 60*gib, 4*gib)
+	add(16000, 32*gib, 120*gib, 8*gib)
+	return sizes
+}()
+
+// fargateSize is the smallest combination with room for a pod: the largest init container or all others together, whichever is more.
+func fargateSize(p *pod) (size, error) {
+	var need, running size
+	add := func(to *size, c container) error {
+		cpu, err := milli(c.Resources.Requests["cpu"])
+		if err != nil {
+			return err
+		}
+		memory, err := milli(c.Resources.Requests["memory"])
+		to.milliCPU += cpu
+		to.memoryMiB += int((int64(memory)/1000 + 1<<20 - 1) >> 20)
+		return err
+	}
+	for _, c := range p.Spec.InitContainers {
+		if c.RestartPolicy == "Always" { // a sidecar runs on
+			if err := add(&running, c); err != nil {
+				return size{}, err
+			}
+			continue
+		}
+		at := running
+		if err := add(&at, c); err != nil {
+			return size{}, err
+		}
+		need = size{max(need.milliCPU, at.milliCPU), max(need.memoryMiB, at.memoryMiB)}
+	}
+	for _, c := range p.Spec.Containers {
+		if err := add(&running, c); err != nil {
+			return size{}, err
+		}
+	}
+	need = size{max(need.milliCPU, running.milliCPU), max(need.memoryMiB, running.memoryMiB) + systemMemoryMiB}
+	i := slices.IndexFunc(fargateSizes, func(s size) bool { return s.milliCPU >= need.milliCPU && s.memoryMiB >= need.memoryMiB })
+	if i < 0 {
+		return size{}, fmt.Errorf("the pod asks for %s, Fargate has %s at most", need, fargateSizes[len(fargateSizes)-1])
+	}
+	return fargateSizes[i], nil
+}
+
+// suffixes of Kubernetes quantities, each with its thousandths.
+var suffixes = []struct {
+	suffix string
+	milli  float64
+}{
+	{"Ki", 1000 << 10}, {"Mi", 1000 << 20}, {"Gi", 1000 << 30}, {"Ti", 1000 << 40}, {"m", 1}, {"k", 1e6}, {"M", 1e9}, {"G", 1e12}, {"T", 1e15}, {"", 1000},
+}
+
+// milli reads a quantity of Kubernetes in thousandths; nothing is zero.
+func milli(quantity string) (int, error) {
+	if quantity == "" {
+		return 0, nil
+	}
+	for _, s := range suffixes {
+		number, ok := strings.CutSuffix(quantity, s.suffix)
+		if !ok {
+			continue
+		}
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil || v < 0 {
+			return 0, fmt.Errorf("the quantity %q cannot be read", quantity)
+		}
+		return int(v * s.milli), nil
+	}
+	return 0, fmt.Errorf("the quantity %q cannot be read", quantity)
+}
