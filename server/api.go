@@ -25,6 +25,7 @@ import (
 	"minato.dev/minato/edge/oidc"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
+	"minato.dev/minato/service/ssm"
 )
 
 // listen takes the ports before anything is started, so that a port that is taken stops the start with nothing to clean up.
@@ -62,8 +63,8 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 		Log:         s.log.With("part", "api"),
 	})
 	machines := hybrid.Handler(s.ssm, s.log.With("part", "hybrid nodes"))
-	handler.Handle("POST "+hybrid.RegisterPath, machines)
-	handler.Handle("POST "+hybrid.CredentialsPath, machines)
+	handler.Handle("POST "+ssm.RegisterPath, machines)
+	handler.Handle("POST "+ssm.CredentialsPath, machines)
 	handler.Handle("GET /id/", oidc.Handler(s.issuer, s.log.With("part", "oidc")))
 
 	serving := servingTLS(s.ca, s.cfg.AdvertiseAddress)

@@ -95,6 +95,9 @@ func (s *Server) renewCertificates(ctx context.Context) error {
 		if err := ensureHookCertificate(s.dir, s.ca); err != nil {
 			s.log.Error("renewing the webhooks' certificate failed", "error", err)
 		}
+		if err := ensureTunnelCertificate(s.dir, s.ca, s.cfg.AdvertiseAddress); err != nil {
+			s.log.Error("renewing the certificate for hybrid nodes failed", "error", err)
+		}
 		if s.cfg.ExternalEtcd {
 			continue
 		}

@@ -4,9 +4,19 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/cluster/node"
+	"minato.dev/minato/cluster/node/join"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/atomicfile"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/internal/pki"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/ssm"
 )
@@ -15,6 +25,7 @@ func (s *Server) ssmService() *ssm.Service {
 	return &ssm.Service{
 		Store: s.store, Now: s.clock.Now, Authorize: s.iam.Authorize, PassRole: s.iam.PassRole, Role: s.iam.Role,
 		Session: s.sts.ManagedInstanceSession, Cluster: s.hybridCluster,
+		TunnelPort: s.cfg.TunnelPort,
 	}
 }
 
@@ -42,4 +53,52 @@ func (s *Server) hybridCluster(ctx context.Context, scope minato.Scope, name str
 		out.NodeNetworks, out.PodNetworks = n.Nodes, n.Pods
 	}
 	return out, nil
+}
+
+// ensureTunnelCertificate writes the certificate of the port that hybrid nodes connect to, anew when it nears its end or the
+// advertised names have changed. The process that serves it reads it at each handshake.
+func ensureTunnelCertificate(dir home.Dir, ca *pki.Authority, names []string) error {
+	request := serverRequest("minato-tunnel", names)
+	if b, err := os.ReadFile(dir.Path("pki", "tunnel.crt")); err == nil {
+		cert, err := pki.ParseCert(b)
+		same := err == nil && slices.Equal(cert.DNSNames, request.DNSNames) &&
+			slices.EqualFunc(cert.IPAddresses, request.IPs, func(a, b net.IP) bool { return a.Equal(b) })
+		if same && time.Until(cert.NotAfter) > renewBefore {
+			return nil
+		}
+	}
+	pair, err := ca.Issue(request)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		atomicfile.Write(dir.Path("pki", "tunnel.key"), pair.KeyPEM, 0o600), atomicfile.Write(dir.Path("pki", "tunnel.crt"), pair.CertPEM, 0o600))
+}
+
+// followHybridNodes has the serving certificates of hybrid nodes approved in every cluster that has one.
+func (s *Server) followHybridNodes(nodes *node.Controller) {
+	view := store.NewView(ssm.Instances(s.store))
+	view.Subscribe(func(id string) {
+		if item, ok := view.Get(id); ok {
+			nodes.ApproveIn(item.Value.ClusterID)
+		}
+	})
+	s.goRun("hybrid nodes", view.Run)
+}
+
+// JoinPrograms are what a hybrid node of a minor runs, beside the minato binary.
+func JoinPrograms(executable, minor string) (p join.Programs, err error) {
+	kube, ok := Kube(executable).Path(minor)
+	if !ok {
+		return p, fmt.Errorf("no Kubernetes %s is built: make kube VERSION=%[1]s", minor)
+	}
+	built := Upstream(executable)
+	if err := built.Require("containerd", "runc", "cni"); err != nil {
+		return p, err
+	}
+	p = join.Programs{Minato: executable, Kube: kube, Plugins: built.Dir("cni")}
+	p.Containerd, _ = built.Path("containerd", "containerd")
+	p.Shim, _ = built.Path("containerd", "containerd-shim-runc-v2")
+	p.Runc, _ = built.Path("runc", "runc")
+	return p, nil
 }

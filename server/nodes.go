@@ -46,6 +46,7 @@ func (s *Server) startNodes(ctx context.Context) (string, error) {
 			controller.Enqueue(key)
 		}
 	}))
+	s.followHybridNodes(nodes)
 	s.goRun("nodes", nodes.Run)
 	s.goRun("nodes", controller.Run)
 	return "", nil

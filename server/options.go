@@ -81,8 +81,8 @@ func resolveListen(cfg *home.Config, o Options) error {
 		return minato.Errorf(minato.Invalid, "--listen %q: want host:port, such as %s", cfg.Listen, defaultListen)
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65533 {
-		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65533", cfg.Listen)
+	if err != nil || n < 1 || n > 65531 {
+		return minato.Errorf(minato.Invalid, "--listen %q: the port must be a number from 1 to 65531", cfg.Listen)
 	}
 	// The TLS port stands in every issuer, so it stays what it was when there could first be a cluster.
 	if cfg.TLSPort == 0 || !begun(o.Home) {
@@ -91,6 +91,10 @@ func resolveListen(cfg *home.Config, o Options) error {
 	cfg.RegistryPort = n + 2
 	if cfg.RegistryPort == cfg.TLSPort { // which stayed when the APIs moved
 		cfg.RegistryPort++
+	}
+	cfg.TunnelPort = n + 3
+	if cfg.TunnelPort == cfg.TLSPort || cfg.TunnelPort == cfg.RegistryPort {
+		cfg.TunnelPort++
 	}
 	if len(o.Advertise) > 0 {
 		cfg.AdvertiseAddress = o.Advertise

@@ -225,6 +225,9 @@ func (s *Server) openKeys(context.Context) (_ string, err error) {
 	if err := ensureHookCertificate(s.dir, s.ca); err != nil {
 		return "", err
 	}
+	if err := ensureTunnelCertificate(s.dir, s.ca, s.cfg.AdvertiseAddress); err != nil {
+		return "", err
+	}
 	s.sup, err = supervisor.New(s.dir.Processes(), s.log.With("part", "supervisor"))
 	return "", err
 }

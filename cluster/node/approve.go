@@ -18,6 +18,7 @@ import (
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/ssm"
 )
 
 const (
@@ -85,9 +86,9 @@ func (c *Controller) approve(ctx context.Context, clusterID string) error {
 func (c *Controller) judge(ctx context.Context, client *kubeapi.Client, clusterID string, r signingRequest, whole json.RawMessage) error {
 	name, _ := r.Metadata["name"].(string)
 	log := c.deps.Log.With("cluster", clusterID, "request", name, "requester", r.Spec.Username)
-	instance, err := c.instanceOf(ctx, clusterID, r.Spec.Username)
+	m, err := c.machineOf(ctx, clusterID, r.Spec.Username)
 	if err == nil {
-		err = r.check(instance)
+		err = r.check(m)
 	}
 	if err != nil {
 		log.WarnContext(ctx, "serving certificate is not approved", "reason", err)
@@ -98,17 +99,41 @@ func (c *Controller) judge(ctx context.Context, client *kubeapi.Client, clusterI
 		return err
 	}
 	object["status"] = kubeapi.Object{"conditions": []kubeapi.Object{{
-		"type": "Approved", "status": "True", "reason": "MinatoApproved", "message": "names and addresses are those of instance " + instance.ID,
+		"type": "Approved", "status": "True", "reason": "MinatoApproved", "message": "names and addresses are those of " + m.id,
 	}}}
 	_, err = client.Do(ctx, http.MethodPut, requestsPath+"/"+name+"/approval", object)
 	if kubeapi.Status(err) == http.StatusConflict || kubeapi.NotFound(err) {
 		return nil // it has changed: that comes as an event too
 	}
 	if err == nil {
-		log.InfoContext(ctx, "serving certificate is approved", "instance", instance.ID)
+		log.InfoContext(ctx, "serving certificate is approved", "machine", m.id)
 	}
 	return err
 }
+
+// approved is a machine that may serve, under its own name and address.
+type approved struct {
+	id, name string
+	address  netip.Addr
+}
+
+// machineOf is the machine behind a node's username: an instance in the VPC, or one outside that has registered.
+func (c *Controller) machineOf(ctx context.Context, clusterID, username string) (approved, error) {
+	page, err := ssm.Instances(c.deps.Store).List(ctx, "", "", 0)
+	if err != nil {
+		return approved{}, err
+	}
+	for _, item := range page.Items {
+		if m := item.Value; m.ClusterID == clusterID && nodePrefix+m.Name == username {
+			return approved{m.ID, m.Name, m.Address}, nil
+		}
+	}
+	i, err := c.instanceOf(ctx, clusterID, username)
+	return approved{i.ID, i.PrivateDNSName, i.PrivateIP}, err
+}
+
+// ApproveIn has the serving certificates of a cluster's kubelets approved from now on, as for a cluster with instances.
+func (c *Controller) ApproveIn(clusterID string) { c.approvers.ensure(clusterID) }
 
 // instanceOf is the live instance behind a node's username, in the cluster's VPC and told to join it.
 func (c *Controller) instanceOf(ctx context.Context, clusterID, username string) (ec2.Instance, error) {
@@ -137,8 +162,8 @@ func joinsCluster(i ec2.Instance, cluster eks.Cluster) bool {
 	return err == nil && config.Cluster.Name == cluster.Name && i.VPCID == cluster.Spec.VPCID
 }
 
-// check is that a request is the instance's own, for nothing but to serve under its own name and address.
-func (r signingRequest) check(i ec2.Instance) error {
+// check is that a request is the machine's own, for nothing but to serve under its own name and address.
+func (r signingRequest) check(m approved) error {
 	block, rest := pem.Decode(r.Spec.Request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(rest) > 0 {
 		return errors.New("it is not one PEM certificate request")
@@ -167,12 +192,12 @@ func (r signingRequest) check(i ec2.Instance) error {
 		return errors.New("it asks for no name or address")
 	}
 	for _, name := range csr.DNSNames {
-		if name != i.PrivateDNSName {
+		if name != m.name {
 			return fmt.Errorf("it asks for the name %q", name)
 		}
 	}
 	for _, ip := range csr.IPAddresses {
-		if a, ok := netip.AddrFromSlice(ip); !ok || a.Unmap() != i.PrivateIP {
+		if a, ok := netip.AddrFromSlice(ip); !ok || a.Unmap() != m.address {
 			return fmt.Errorf("it asks for the address %s", ip)
 		}
 	}

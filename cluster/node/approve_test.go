@@ -11,8 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
-
-	"minato.dev/minato/service/ec2"
 )
 
 const nodeName = "ip-10-0-0-4.ec2.internal"
@@ -46,7 +44,7 @@ func request(t *testing.T, change func(*x509.CertificateRequest, *signingRequest
 // TestServingCertificates is that a node gets one for its own names, and for nothing else.
 func TestServingCertificates(t *testing.T) {
 	t.Parallel()
-	instance := ec2.Instance{ID: "i-1", PrivateDNSName: nodeName, PrivateIP: netip.MustParseAddr("10.0.0.4")}
+	instance := approved{"i-1", nodeName, netip.MustParseAddr("10.0.0.4")}
 	if err := request(t, nil).check(instance); err != nil {
 		t.Errorf("its own names: %v", err)
 	}

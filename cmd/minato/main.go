@@ -75,7 +75,7 @@ Start it with "minato up", then in another terminal:
 	for _, sub := range []*cobra.Command{
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
 		backupCommand(), restoreCommand(), accessCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
-		registryCommand(), machineCommand(), tokenCommand(), vpcCNICommand(),
+		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(),
 	} {
 		markUsage(sub)
 		cmd.AddCommand(sub)

@@ -17,26 +17,12 @@ import (
 	"minato.dev/minato/service/ssm"
 )
 
-// Paths of the two requests, both POST.
-const (
-	RegisterPath    = "/hybrid/register"
-	CredentialsPath = "/hybrid/credentials"
-)
-
 // maxBody bounds a request.
 const maxBody = 16 << 10
 
 // Failure is the answer to a request that was refused.
 type Failure struct {
 	Message string `json:"message"`
-}
-
-// Credentials are those of a node's role.
-type Credentials struct {
-	AccessKeyID     string    `json:"accessKeyId"`
-	SecretAccessKey string    `json:"secretAccessKey"`
-	SessionToken    string    `json:"sessionToken"`
-	Expires         time.Time `json:"expires"`
 }
 
 // Service is what lies behind.
@@ -49,10 +35,10 @@ type Service interface {
 func Handler(s Service, log *slog.Logger) http.Handler {
 	h := handler{log: log, limit: rate.NewLimiter(50, 100)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+RegisterPath, serve(h, s.Register))
-	mux.HandleFunc("POST "+CredentialsPath, serve(h, func(ctx context.Context, p ssm.Proof) (Credentials, error) {
+	mux.HandleFunc("POST "+ssm.RegisterPath, serve(h, s.Register))
+	mux.HandleFunc("POST "+ssm.CredentialsPath, serve(h, func(ctx context.Context, p ssm.Proof) (ssm.Credentials, error) {
 		t, err := s.Credentials(ctx, p, time.Now())
-		return Credentials{t.AccessKeyID, t.SecretAccessKey, t.SessionToken, t.Expires}, err
+		return ssm.Credentials{AccessKeyID: t.AccessKeyID, SecretAccessKey: t.SecretAccessKey, SessionToken: t.SessionToken, Expires: t.Expires}, err
 	}))
 	return mux
 }

@@ -88,6 +88,7 @@ var readers = map[Identity][]string{
 	Gate: {routesPrefix},
 	VPC: {
 		routesPrefix, ec2Prefix + "vpcs/", ec2Prefix + "subnets/", ec2Prefix + "security-groups/", ec2Prefix + "network-interfaces/",
+		hybridPrefix,
 	},
 }
 

@@ -23,6 +23,7 @@ const (
 	recordsPrefix = "/minato/"
 	routesPrefix  = "/minato/routes/"
 	ec2Prefix     = "/minato/ec2/"
+	hybridPrefix  = "/minato/ssm/instances/"
 	tenantsPrefix = "/k8s/"
 	// compactRevKey is where kube-apiservers look for the revision that history was compacted to.
 	compactRevKey = "compact_rev_key"

@@ -70,6 +70,7 @@ type Config struct {
 	Listen           string        `json:"listen"`           // AWS API, host:port
 	TLSPort          int           `json:"tlsPort"`          // OIDC issuers, and the AWS API over TLS
 	RegistryPort     int           `json:"registryPort"`     // images, on loopback
+	TunnelPort       int           `json:"tunnelPort"`       // what hybrid nodes connect to
 	AdvertiseAddress []string      `json:"advertiseAddress"` // names and addresses that clients may use; the first is in endpoints and issuers
 	Region           minato.Region `json:"region"`
 	Accounts         []string      `json:"accounts"`

@@ -205,6 +205,9 @@ func (e *Env) FillDisk(t testing.TB) (release func()) {
 // PID is the process of `minato up`.
 func (e *Env) PID() int { return e.server.pid }
 
+// Binary is the minato program that the server was started from.
+func (e *Env) Binary() string { return e.binary }
+
 // Minato runs another `minato` command on this home; it must succeed. It returns its standard output.
 func (e *Env) Minato(t testing.TB, args ...string) string {
 	t.Helper()

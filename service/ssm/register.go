@@ -48,6 +48,7 @@ type Registered struct {
 	Name       string        `json:"name"`
 	Region     minato.Region `json:"region"`
 	Cluster    Cluster       `json:"cluster"`
+	TunnelPort int           `json:"tunnelPort"` // of the server, for the control plane's way in
 }
 
 var nodeName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
@@ -78,7 +79,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (out Registered,
 	s.registering.Lock()
 	defer s.registering.Unlock()
 	err = s.transact(ctx, func() ([]store.Op, error) { return s.registerOps(ctx, found.ID, i) })
-	return Registered{InstanceID: i.ID, Name: i.Name, Region: scope.Region, Cluster: cluster}, err
+	return Registered{InstanceID: i.ID, Name: i.Name, Region: scope.Region, Cluster: cluster, TunnelPort: s.TunnelPort}, err
 }
 
 // activation finds an activation of any account by its id and code.
@@ -201,8 +202,8 @@ func Prove(id string, key ed25519.PrivateKey, now time.Time) Proof {
 	return p
 }
 
-// sessionLength is how long a node's credentials last, and so how long Minato's API can be away.
-const sessionLength = 12 * time.Hour
+// SessionLength is how long a node's credentials last, and so how long Minato's API can be away.
+const SessionLength = 12 * time.Hour
 
 // Credentials gives a managed instance credentials of its role, in a session that has its node's name. realNow is the machine's time:
 // proofs are not subject to a test clock.
@@ -223,7 +224,7 @@ func (s *Service) Credentials(ctx context.Context, p Proof, realNow time.Time) (
 		if d := realNow.Sub(p.At).Abs(); d > proofFor {
 			return iam.Temporary{}, minato.Errorf(minato.Unauthenticated, "The machine's clock is %s off", d.Round(time.Second)).Because("RequestExpired")
 		}
-		return s.Session(ctx, i.RoleARN, i.Name, sessionLength)
+		return s.Session(ctx, i.RoleARN, i.Name, SessionLength)
 	}
 	return iam.Temporary{}, refused
 }

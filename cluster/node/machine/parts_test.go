@@ -3,6 +3,7 @@ package machine
 import (
 	"encoding/json"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -59,6 +60,14 @@ func testSpec() Spec {
 	}
 }
 
+// newHome is a home whose run folder goes with the test.
+func newHome(t *testing.T) home.Dir {
+	t.Helper()
+	h := home.Dir(t.TempDir())
+	t.Cleanup(func() { _ = os.RemoveAll(h.Run()) })
+	return h
+}
+
 func TestKubeletConfig(t *testing.T) {
 	t.Parallel()
 	s := testSpec()
@@ -84,11 +93,10 @@ func TestKubeletConfig(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	h, s := home.Dir(t.TempDir()), testSpec()
+	h, s := newHome(t), testSpec()
 	if _, err := WriteSpec(h, s); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = Remove(h, s.InstanceID) })
 	config, err := metadata(h, s)
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +123,7 @@ func TestMetadata(t *testing.T) {
 }
 
 func TestSpecIsKept(t *testing.T) {
-	h, s := home.Dir(t.TempDir()), testSpec()
-	t.Cleanup(func() { _ = Remove(h, s.InstanceID) })
+	h, s := newHome(t), testSpec()
 	for i, want := range []bool{true, false} {
 		if changed, err := WriteSpec(h, s); err != nil || changed != want {
 			t.Errorf("writing it the %d. time: changed %t, %v", i+1, changed, err)

@@ -59,10 +59,14 @@ func Get(ctx context.Context, metadata *imds.Client, cluster, region string, now
 
 // sign makes the token.
 func (c credentials) sign(cluster, region string, now time.Time) (string, error) {
+	return Sign(sigv4.Key{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.Token}, cluster, region, now)
+}
+
+// Sign makes a token for a cluster with a key.
+func Sign(key sigv4.Key, cluster, region string, now time.Time) (string, error) {
 	u := &url.URL{Scheme: "https", Host: "sts." + region + ".amazonaws.com", Path: "/", RawQuery: url.Values{
 		"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"},
 	}.Encode()}
-	key := sigv4.Key{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.Token}
 	signed, err := sigv4.Presign(u, http.Header{"X-K8s-Aws-Id": {cluster}}, key, region, "sts", now, lifetime)
 	if err != nil {
 		return "", err
