@@ -48,10 +48,10 @@ func TestNodesTranscript(t *testing.T) {
 		":role/pods-node", `"CREATING"`,
 		"Ready", "Ready",
 		"deployment.apps/web created", "service/web exposed", "condition met",
-		"host: web-", // what the probe was told
-		"GET / ",     // in the log of the pod that answered
-		"proc",       // in its root folder
-		"host: web-", // through the tunnel of port-forward
+		"hostname: web-", // what the probe was told
+		"GET / from ",    // in the log of the pod that answered
+		"proc",           // in its root folder
+		"hostname: web-", // through the tunnel of port-forward
 		`"DELETING"`,
 		"No resources found", "0",
 	} {
