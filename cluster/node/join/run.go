@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"minato.dev/minato/cluster/tunnel"
 	"minato.dev/minato/engine/supervisor"
@@ -31,6 +32,8 @@ func Run(ctx context.Context, dir string, s State, p Programs, log *slog.Logger)
 		return err
 	}
 	defer func() { _ = registry.Close() }()
+	// As on any machine, or containers that are not root's could not read their own root folder. Secrets get their modes on purpose.
+	unix.Umask(0o022)
 	l := layout(dir)
 	if err := l.write(s, p, "http://"+registry.Addr().String()); err != nil {
 		return fmt.Errorf("writing the node's configuration: %w", err)

@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"minato.dev/minato/internal/testenv"
+)
+
+// Where the other host is in TestHybridNode: a network namespace, behind a network that nothing else uses.
+const (
+	hostNamespace = "minato-e2e-hybrid"
+	hostLink      = "mhybrid0"
+	hereAddress   = "10.253.77.1"
+	hostAddress   = "10.253.77.2"
+)
+
+// TestHybridNode: a machine elsewhere registers with an activation, becomes a node, and runs a pod whose logs and shell are reached
+// through its tunnel. The activation is used up; a machine that is deregistered loses its tunnel.
+func TestHybridNode(t *testing.T) {
+	testenv.NeedNodes(t)
+	otherHost(t)
+	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hereAddress}})
+	c := e.Admin(t)
+	role := createHybridRole(t, c)
+	k := createCluster(t, c, "hybrid", "--access-config", "authenticationMode=API", "--no-bootstrap-self-managed-addons",
+		"--remote-network-config", `{"remoteNodeNetworks":[{"cidrs":["10.253.77.0/24"]}],"remotePodNetworks":[{"cidrs":["10.253.128.0/17"]}]}`)
+	c.AWS(t, "eks", "create-access-entry", "--cluster-name", k.name, "--principal-arn", role, "--type", "HYBRID_LINUX")
+	var activation struct{ ActivationId, ActivationCode string }
+	out := c.AWS(t, "ssm", "create-activation", "--iam-role", "hybrid-nodes", "--registration-limit", "1", "--output", "json")
+	if err := json.Unmarshal([]byte(out), &activation); err != nil {
+		t.Fatal(err)
+	}
+	join := func(dir string, flags ...string) *exec.Cmd {
+		cmd := exec.Command("nsenter", append([]string{
+			"--net=/run/netns/" + hostNamespace, e.Binary(), "node", "join", "--dir", dir, "--server", "https://" + tlsProxy(t, e),
+			"--ca", e.Home.Path("pki", "ca.crt"), "--cluster", k.name, "--activation-id", activation.ActivationId,
+			"--activation-code", activation.ActivationCode,
+		}, flags...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		return cmd
+	}
+	dir := nodeFolder(t)
+	startJoin(t, dir, join(dir, "--name", "box", "--pod-cidr", "10.253.128.0/24"))
+	testenv.Eventually(t, settle, func() error {
+		if r := c.TryKubectl(t, k.config, "wait", "node/box", "--for=condition=Ready", "--timeout=5s"); r.ExitCode != 0 {
+			return fmt.Errorf("%s\n%s", r, tailOf(filepath.Join(dir, "join.log")))
+		}
+		return nil
+	})
+	k.kubectl(t, "run", "probe", "--image=minato.local/echo", "--restart=Never")
+	k.kubectl(t, "wait", "pod/probe", "--for=condition=Ready", "--timeout=120s")
+	testenv.Eventually(t, settle, func() error { // the kubelet's serving certificate may be on its way
+		if r := c.TryKubectl(t, k.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
+			return fmt.Errorf("exec does not reach the container: %s", r)
+		}
+		return nil
+	})
+	k.kubectl(t, "logs", "probe")
+
+	again := join(nodeFolder(t))
+	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "registration limit") {
+		t.Errorf("an activation that is used up: %v\n%s", err, out)
+	}
+	k.kubectl(t, "delete", "pod", "probe", "--timeout=60s")
+	id := c.AWS(t, "ssm", "describe-instance-information", "--query", "InstanceInformationList[0].InstanceId", "--output", "text")
+	c.AWS(t, "ssm", "deregister-managed-instance", "--instance-id", strings.TrimSpace(id))
+	testenv.Eventually(t, settle, func() error {
+		if log := tailOf(filepath.Join(dir, "join.log")); !strings.Contains(log, "the tunnel to the control plane ended") {
+			return fmt.Errorf("the tunnel of a machine that is deregistered goes on:\n%s", log)
+		}
+		return nil
+	})
+}
+
+func createHybridRole(t *testing.T, c *testenv.Client) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "trust.json")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(trust, "eks.amazonaws.com", "ssm.amazonaws.com")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c.AWS(t, "iam", "create-role", "--role-name", "hybrid-nodes", "--assume-role-policy-document", "file://"+file,
+		"--query", "Role.Arn", "--output", "text")
+}
+
+// otherHost makes a network namespace that stands for another host, and takes it away in the end.
+func otherHost(t *testing.T) {
+	t.Helper()
+	remove := func() {
+		_ = exec.Command("ip", "netns", "del", hostNamespace).Run()
+		_ = exec.Command("ip", "link", "del", hostLink).Run()
+	}
+	remove() // of a test that was killed
+	t.Cleanup(remove)
+	for _, args := range []string{
+		"netns add " + hostNamespace,
+		"link add " + hostLink + " type veth peer name eth0 netns " + hostNamespace,
+		"addr add " + hereAddress + "/24 dev " + hostLink,
+		"link set " + hostLink + " up",
+		"-n " + hostNamespace + " addr add " + hostAddress + "/24 dev eth0",
+		"-n " + hostNamespace + " link set eth0 up",
+		"-n " + hostNamespace + " link set lo up",
+		"-n " + hostNamespace + " route add default via " + hereAddress,
+	} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+}
+
+// nodeFolder is a folder for a node, whose mounts go with it.
+func nodeFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "minato-hybrid-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, pid := range testenv.ProcessesOf(dir) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		mounts, _ := os.ReadFile("/proc/self/mounts")
+		lines := strings.Split(string(mounts), "\n")
+		for i := len(lines) - 1; i >= 0; i-- {
+			if fields := strings.Fields(lines[i]); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+				_ = syscall.Unmount(fields[1], syscall.MNT_DETACH)
+			}
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// startJoin starts a node, which ends with the test.
+func startJoin(t *testing.T, dir string, cmd *exec.Cmd) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(dir, "join.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("join:\n%s\nkubelet:\n%s", tailOf(log.Name()), tailOf(filepath.Join(dir, "logs", "kubelet.log")))
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		_ = log.Close()
+	})
+}
+
+// tailOf is the end of a file.
+func tailOf(path string) string {
+	b, _ := os.ReadFile(path)
+	return string(b[max(0, len(b)-3000):])
+}
+
+// tlsProxy is an address on the other host's network where the server's port for TLS is, which itself is on loopback.
+func tlsProxy(t *testing.T, e *testenv.Env) string {
+	t.Helper()
+	var config struct{ TLSPort int }
+	b, err := os.ReadFile(e.Home.Path("config.json"))
+	if err != nil || json.Unmarshal(b, &config) != nil {
+		t.Fatalf("reading config.json: %v", err)
+	}
+	l, err := net.Listen("tcp", hereAddress+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", config.TLSPort))
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
+			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
+		}
+	}()
+	return l.Addr().String()
+}
