@@ -169,44 +169,65 @@ func TestMalformedAWSAuth(t *testing.T) {
 	k.delete(t)
 }
 
-// TestIdentityProvider lets the ServiceAccounts of one cluster into another, whose OIDC issuer we have over TLS.
+// sibling lets the ServiceAccounts of one cluster into another, whose OIDC issuer we have over TLS.
+type sibling struct {
+	env          *testenv.Env
+	from, to     *cluster
+	issuer       string
+	endpoint, ca string
+}
+
+func newSibling(t *testing.T, e *testenv.Env, from, to *cluster) *sibling {
+	t.Helper()
+	s := &sibling{env: e, from: from, to: to}
+	s.issuer = from.client.AWS(t, "eks", "describe-cluster", "--name", from.name, "--query", "cluster.identity.oidc.issuer", "--output", "text")
+	s.endpoint, s.ca = endpointOf(t, to)
+	return s
+}
+
+// login says who the ServiceAccount is there, with a token that the other cluster has not seen before.
+func (s *sibling) login(t *testing.T) testenv.Result {
+	t.Helper()
+	token := s.from.kubectl(t, "create", "token", "default", "--audience", "relying")
+	return s.env.Anonymous(t).TryKubectl(t, "/dev/null", "--server", s.endpoint, "--certificate-authority", s.ca, "--token", token,
+		"auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+}
+
+func (s *sibling) associate(t *testing.T, prefix string) {
+	t.Helper()
+	s.to.client.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", s.to.name,
+		"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+s.issuer)
+	s.to.client.AWS(t, "eks", "wait", "cluster-active", "--name", s.to.name)
+}
+
+func (s *sibling) disassociate(t *testing.T) {
+	t.Helper()
+	s.to.client.AWS(t, "eks", "disassociate-identity-provider-config", "--cluster-name", s.to.name, "--identity-provider-config", "type=oidc,name=sibling")
+	s.to.client.AWS(t, "eks", "wait", "cluster-active", "--name", s.to.name)
+}
+
 func TestIdentityProvider(t *testing.T) {
 	t.Parallel()
 	e := testenv.Shared(t)
 	admin := e.Admin(t)
 	from, to := createCluster(t, admin, "issuer"), createCluster(t, admin, "relying")
-	issuer := admin.AWS(t, "eks", "describe-cluster", "--name", from.name, "--query", "cluster.identity.oidc.issuer", "--output", "text")
-	endpoint, ca := endpointOf(t, to)
-	login := func() testenv.Result {
-		token := from.kubectl(t, "create", "token", "default", "--audience", "relying")
-		return e.Anonymous(t).TryKubectl(t, "/dev/null", "--server", endpoint, "--certificate-authority", ca, "--token", token,
-			"auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
-	}
-	if r := login(); r.ExitCode == 0 {
+	s := newSibling(t, e, from, to)
+	if r := s.login(t); r.ExitCode == 0 {
 		t.Fatalf("another cluster's ServiceAccount is let in: %s", r)
 	}
 	admin.RefusedAWS(t, []string{"the cluster's own"}, "eks", "associate-identity-provider-config", "--cluster-name", from.name,
-		"--oidc", "identityProviderConfigName=own,clientId=x,issuerUrl="+issuer)
-	associate := func(prefix string) {
-		admin.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", to.name,
-			"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+issuer)
-		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
-	}
-	disassociate := func() {
-		admin.AWS(t, "eks", "disassociate-identity-provider-config", "--cluster-name", to.name, "--identity-provider-config", "type=oidc,name=sibling")
-		admin.AWS(t, "eks", "wait", "cluster-active", "--name", to.name)
-	}
-	associate("sibling:")
-	if r := login(); r.Stdout != "sibling:system:serviceaccount:default:default" {
+		"--oidc", "identityProviderConfigName=own,clientId=x,issuerUrl="+s.issuer)
+	s.associate(t, "sibling:")
+	if r := s.login(t); r.Stdout != "sibling:system:serviceaccount:default:default" {
 		t.Errorf("the other cluster's ServiceAccount comes in as: %s", r)
 	}
-	disassociate()
-	associate("-") // none, so that the username begins with system:
-	if r := login(); r.ExitCode == 0 {
+	s.disassociate(t)
+	s.associate(t, "-") // none, so that the username begins with system:
+	if r := s.login(t); r.ExitCode == 0 {
 		t.Errorf("the other cluster's ServiceAccount comes in as one of this cluster's: %s", r)
 	}
-	disassociate()
-	if r := login(); r.ExitCode == 0 { // with a token of its own, which kube-apiserver has not seen before
+	s.disassociate(t)
+	if r := s.login(t); r.ExitCode == 0 {
 		t.Errorf("it is still let in after the config was disassociated: %s", r)
 	}
 	from.delete(t)
