@@ -60,8 +60,8 @@ func TestPKIIsMadeOnce(t *testing.T) {
 	p := etcd.PKI(filepath.Join(t.TempDir(), "pki"))
 	ensure(t, p)
 	first := files(t, string(p))
-	if len(first) != 11 {
-		t.Errorf("%d files, want 5 pairs and the CA for clients", len(first))
+	if len(first) != 13 {
+		t.Errorf("%d files, want 6 pairs and the CA for clients", len(first))
 	}
 	ensure(t, p)
 	if diff := changed(first, files(t, string(p))); diff != "" {
