@@ -165,8 +165,8 @@ func (n *realNode) testMachineHeals(t *testing.T) {
 
 // testGoes deletes the nodegroup, and looks for what is left.
 func (n *realNode) testGoes(t *testing.T) {
-	n.client.AWS(t, "eks", "delete-nodegroup", "--cluster-name", n.cluster.name, "--nodegroup-name", "ng")
-	n.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", n.cluster.name, "--nodegroup-name", "ng")
+	n.client.AWS(t, "eks", "delete-nodegroup", "--cluster-name", n.name, "--nodegroup-name", "ng")
+	n.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", n.name, "--nodegroup-name", "ng")
 	if left := n.kubectl(t, "get", "nodes", "-o", "name"); left != "" {
 		t.Errorf("nodes are left: %s", left)
 	}

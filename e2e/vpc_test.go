@@ -169,7 +169,7 @@ func TestVPC(t *testing.T) {
 	testenv.Eventually(t, settle, func() error {
 		answer, err := m.livez(d)
 		if err != nil || answer != "ok" {
-			return fmt.Errorf("the endpoint in the VPC: %q, %v", answer, err)
+			return fmt.Errorf("the endpoint in the VPC: %q, %w", answer, err)
 		}
 		return nil
 	})

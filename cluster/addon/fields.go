@@ -14,7 +14,7 @@ import (
 // without is an object without some of its fields, which are written as server-side apply writes them:
 // .spec.template.spec.containers[name="coredns"].image. A field that the object does not have is an error.
 func without(o kubeapi.Object, fields []string) (kubeapi.Object, error) {
-	var copied any = clone(o)
+	copied := clone(o)
 	for _, field := range fields {
 		left, err := remove(copied, field)
 		if err != nil {

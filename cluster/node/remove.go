@@ -35,7 +35,7 @@ func (c *Controller) remove(ctx context.Context, i ec2.Instance) error {
 func (c *Controller) deleteNode(ctx context.Context, i ec2.Instance) error {
 	config, err := nodeadm.Parse(i.UserData)
 	if err != nil {
-		return nil //nolint:nilerr // such an instance never was a node
+		return nil // such an instance never was a node
 	}
 	item, err := c.clusters.Get(ctx, eks.ClusterKey(i.Scope, config.Cluster.Name))
 	if errors.Is(err, store.ErrNotFound) {

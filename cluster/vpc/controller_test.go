@@ -36,7 +36,6 @@ type world struct {
 	store store.Store
 	ports []string // of this machine
 	group uint32   // whose the run folders of clusters are
-	stop  func()
 }
 
 // newWorld has a VPC with two subnets, and a security group of open doors.

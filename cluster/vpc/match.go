@@ -42,7 +42,7 @@ func then(verdict expr.Any, matches ...[]expr.Any) []expr.Any {
 
 // known accepts what belongs to a connection that was let through when it began.
 func known() []expr.Any {
-	bits := uint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
+	bits := expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
 	return then(accept, []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(bits), Xor: make([]byte, 4)},

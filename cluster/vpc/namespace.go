@@ -76,7 +76,7 @@ func makeNamespace(h home.Dir, vpcID string) error {
 // isNamespace is whether a namespace is pinned to path. After a reboot the file may be there without one.
 func isNamespace(path string) bool {
 	var s unix.Statfs_t
-	return unix.Statfs(path, &s) == nil && int64(s.Type) == unix.NSFS_MAGIC
+	return unix.Statfs(path, &s) == nil && s.Type == unix.NSFS_MAGIC
 }
 
 // removeNamespace unpins a VPC's namespace. The kernel takes it down, and every link in it, once nothing is open in it.

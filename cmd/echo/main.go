@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -33,11 +34,11 @@ func main() {
 	if name := filepath.Base(os.Args[0]); commands[name] != nil {
 		args = append([]string{name}, args...)
 	}
-	switch err := run(ctx, args).(type) {
-	case nil:
-	case exit:
-		os.Exit(int(err))
-	default:
+	err := run(ctx, args)
+	if code, ok := errors.AsType[exit](err); ok {
+		os.Exit(int(code))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "echo:", err)
 		os.Exit(1)
 	}

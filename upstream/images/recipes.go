@@ -117,7 +117,7 @@ func (s Sources) kubeProxy(v kube.Version) recipe {
 	nft, installed := findProgram("nft")
 	switch {
 	case !ok:
-		r.missing = fmt.Errorf("Kubernetes %s is not built; `make kube VERSION=%s` builds it", v.Minor, v.Minor)
+		r.missing = fmt.Errorf("no Kubernetes %s is built; `make kube VERSION=%s` builds it", v.Minor, v.Minor)
 	case !installed:
 		r.missing = errors.New("nft is not installed; `apt-get install nftables` does")
 	}

@@ -19,7 +19,6 @@ import (
 // server answers as Minato does: it registers one machine, and gives it credentials when the proof is its own.
 type server struct {
 	*httptest.Server
-	service    *ssm.Service
 	registered int
 }
 

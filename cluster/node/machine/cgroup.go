@@ -41,7 +41,7 @@ func findCgroups(id string) (cgroups, error) {
 	if err := unix.Statfs(cgroupRoot, &s); err != nil {
 		return cgroups{}, fmt.Errorf("looking at %s: %w", cgroupRoot, err)
 	}
-	if int64(s.Type) == unix.CGROUP2_SUPER_MAGIC {
+	if s.Type == unix.CGROUP2_SUPER_MAGIC {
 		return cgroups{id: id, v2: true}, nil
 	}
 	f, err := os.Open("/proc/self/mountinfo")

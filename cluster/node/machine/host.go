@@ -144,7 +144,7 @@ func (h *host) listen(g *guest) error {
 	for {
 		var r report
 		if err := g.line.in.Decode(&r); err != nil {
-			return nil // its end, and why, is what watch sees
+			return nil //nolint:nilerr // its end, and why, is what watch sees
 		}
 		switch {
 		case r.Failed != "":

@@ -76,7 +76,7 @@ func newService() *eks.Service {
 		}},
 		CheckAddonValues: func(_, values string) error {
 			if strings.Contains(values, "bad") {
-				return errors.New("Json schema validation failed with error: [$.bad: is not defined in the schema and the schema does not allow additional properties]") //nolint:staticcheck // AWS's words
+				return errors.New("Json schema validation failed with error: [$.bad: is not defined in the schema and the schema does not allow additional properties]")
 			}
 			return nil
 		},
