@@ -39,7 +39,8 @@ echo left $(aws ec2 describe-vpcs --filters Name=tag:Name,Values=own --query 'le
 
 func TestNetwork(t *testing.T) {
 	t.Parallel()
-	admin := testenv.Shared(t).Admin(t)
+	// A server of its own: other tests take the first subnets that they find.
+	admin := testenv.Start(t, testenv.Options{}).Admin(t)
 	out := admin.Shell(t, network)
 	rest := out
 	for _, want := range []string{"free 250", `"CidrIpv4": "0.0.0.0/0"`, "rules 2", "left 0"} {
