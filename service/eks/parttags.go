@@ -8,7 +8,7 @@ import (
 	"minato.dev/minato/engine/store"
 )
 
-// part is a part of a cluster that an ARN names: KIND/CLUSTER/NAME/UUID.
+// part is a part of a cluster that an ARN names: KIND/CLUSTER/NAME/UUID, or KIND/CLUSTER/ID, where the id is name and UUID in one.
 type part struct {
 	arn           minato.ARN
 	cluster, name string
@@ -29,6 +29,8 @@ var partKinds = map[string]partKind{
 	nodegroupPart: kindOf(Nodegroups, func(n *Nodegroup) (string, *minato.Tags) { return n.UUID, &n.Tags }),
 	addonPart:     kindOf(Addons, func(a *Addon) (string, *minato.Tags) { return a.UUID, &a.Tags }),
 	fargatePart:   kindOf(FargateProfiles, func(p *FargateProfile) (string, *minato.Tags) { return p.UUID, &p.Tags }),
+
+	podIdentityPart: podIdentityKind,
 }
 
 // kindOf is the kind of the parts in a collection, whose ids are cluster id and name.
@@ -57,6 +59,9 @@ func partOf(resourceARN string) (part, bool) {
 	}
 	kind, ok := partKinds[arn.ResourceType()]
 	words := strings.Split(arn.ResourceID(), "/")
+	if arn.ResourceType() == podIdentityPart && len(words) == 2 {
+		words = append(words, words[1])
+	}
 	if !ok || len(words) != 3 {
 		return part{}, false
 	}

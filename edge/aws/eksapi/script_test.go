@@ -122,7 +122,7 @@ func accessPolicy(name, unassociable string) eks.AccessPolicy {
 // TestScripts runs the conversations in testdata. A section is a request ("POST /clusters", "mallory: GET /clusters"), what it
 // must be answered ("200", "404 ResourceNotFoundException"), or something that happens meanwhile: "active NAME" and "remove
 // NAME" are what the control plane's reconciler does, "settle CLUSTER NAME" what that of nodegroups does and "degrade CLUSTER NAME" what that of add-ons does. $UPDATE stands for the id of the update that was begun last, $ENTRY for the ARN of the access entry answered
-// last, $UUID for the end of any.
+// last, $ASSOCIATION for the id of the Pod Identity association answered last, $UUID for the end of any.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/*.txtar")
@@ -154,6 +154,8 @@ type script struct {
 	last    *httptest.ResponseRecorder
 	update  string
 	entry   string // ARN of the access entry that was answered last
+	// association is the id of the Pod Identity association that was answered last.
+	association string
 }
 
 func (s *script) run(t *testing.T, where, line, body string) {
@@ -183,13 +185,14 @@ func (s *script) request(line, body string) {
 		user, line = who, request
 	}
 	method, uri, _ := strings.Cut(line, " ")
-	uri = strings.NewReplacer("$UPDATE", s.update, "$ENTRY", url.PathEscape(s.entry)).Replace(uri)
+	uri = strings.NewReplacer("$UPDATE", s.update, "$ENTRY", url.PathEscape(s.entry), "$ASSOCIATION", s.association).Replace(uri)
 	r := httptest.NewRequest(method, uri, strings.NewReader(body))
 	principal := minato.Principal{Type: minato.IAMUser, Account: scope.Account, ARN: minato.NewARN("iam", "", scope.Account, "user/"+user)}
 	s.last = serve(s.api, r, &aws.Call{RequestID: "request-1", Scope: scope, Credential: iam.Credential{Principal: principal}})
 	var answer struct {
 		Update      struct{ ID string }
 		AccessEntry struct{ AccessEntryArn string }
+		Association struct{ AssociationID string }
 	}
 	if json.Unmarshal(s.last.Body.Bytes(), &answer) != nil {
 		return
@@ -200,6 +203,9 @@ func (s *script) request(line, body string) {
 	if arn := answer.AccessEntry.AccessEntryArn; arn != "" {
 		s.entry = arn
 	}
+	if id := answer.Association.AssociationID; id != "" {
+		s.association = id
+	}
 }
 
 func (s *script) compare(t *testing.T, where, status, code, body string) {
@@ -207,6 +213,9 @@ func (s *script) compare(t *testing.T, where, status, code, body string) {
 	text := s.last.Body.String()
 	if s.update != "" {
 		text = strings.ReplaceAll(text, s.update, "$UPDATE")
+	}
+	if s.association != "" {
+		text = strings.ReplaceAll(text, s.association, "$ASSOCIATION")
 	}
 	text = randomID.ReplaceAllString(text, "$1$$UUID")
 	if fmt.Sprint(s.last.Code) != status || s.last.Header().Get("x-amzn-ErrorType") != code {
