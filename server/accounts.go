@@ -36,6 +36,7 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	s.hook = s.newHookClient()
 	s.eks = s.eksService()
 	s.ssm = s.ssmService()
+	s.eksauth = s.eksAuthService()
 	return strings.Join(s.cfg.Accounts, ", "), nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/eksapi"
+	"minato.dev/minato/edge/aws/eksauthapi"
 	"minato.dev/minato/edge/aws/iamapi"
 	"minato.dev/minato/edge/aws/ssmapi"
 	"minato.dev/minato/edge/aws/stsapi"
@@ -57,7 +58,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	handler := aws.New(aws.Config{
 		Region:      s.cfg.Region,
 		Credentials: s.iam.Credentials,
-		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm)},
+		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm), eksauthapi.New(s.eksauth)},
 		Ready:       s.checkReady,
 		Registry:    registry,
 		Log:         s.log.With("part", "api"),
@@ -101,18 +102,26 @@ func (s *Server) issuer(ctx context.Context, id string) (string, []crypto.Public
 	}
 	keys := make([]crypto.PublicKey, 0, len(signing))
 	for _, k := range signing {
-		block, _ := pem.Decode(k.PublicPEM)
-		if block == nil {
-			continue
+		if key := s.publicKey(id, k); key != nil {
+			keys = append(keys, key)
 		}
-		key, err := x509.ParsePKIXPublicKey(block.Bytes)
-		if err != nil {
-			s.log.Error("a signing key cannot be read", "cluster", id, "kid", k.KeyID, "error", err)
-			continue
-		}
-		keys = append(keys, key)
 	}
 	return issuer, keys, len(keys) > 0
+}
+
+// publicKey is a signing key's public half; nil, and a line in the log, if it cannot be read.
+func (s *Server) publicKey(clusterID string, k controlplane.SigningKey) crypto.PublicKey {
+	block, _ := pem.Decode(k.PublicPEM)
+	if block == nil {
+		s.log.Error("a signing key is no PEM", "cluster", clusterID, "kid", k.KeyID)
+		return nil
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		s.log.Error("a signing key cannot be read", "cluster", clusterID, "kid", k.KeyID, "error", err)
+		return nil
+	}
+	return key
 }
 
 func ignoreGone(err error) error {

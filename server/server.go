@@ -30,6 +30,7 @@ import (
 	"minato.dev/minato/internal/seal"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
+	"minato.dev/minato/service/eksauth"
 	"minato.dev/minato/service/iam"
 	"minato.dev/minato/service/ssm"
 	"minato.dev/minato/service/sts"
@@ -65,6 +66,7 @@ type Server struct {
 	ec2     *ec2.Service
 	eks     *eks.Service
 	ssm     *ssm.Service
+	eksauth *eksauth.Service
 	planes  *controlplane.Controller
 	hook    *kubehook.Client
 

@@ -65,15 +65,16 @@ const resync = time.Minute
 
 // Controller makes clusters' records true. Make it with New.
 type Controller struct {
-	deps     Deps
-	clusters *store.Collection[eks.Cluster]
-	planes   *store.Collection[ControlPlane]
-	spares   rsaSpares
-	starts   slots
-	tenants  memo   // made in etcd
-	asked    memo   // answered by the webhook
-	build    []step // what a cluster needs to be ACTIVE, in order
-	demolish []step // what must go when it is DELETING, in order
+	deps      Deps
+	clusters  *store.Collection[eks.Cluster]
+	planes    *store.Collection[ControlPlane]
+	spares    rsaSpares
+	starts    slots
+	tenants   memo // made in etcd
+	asked     memo // answered by the webhook
+	reviewers clients
+	build     []step // what a cluster needs to be ACTIVE, in order
+	demolish  []step // what must go when it is DELETING, in order
 }
 
 // New makes a Controller.

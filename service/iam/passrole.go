@@ -2,10 +2,8 @@ package iam
 
 import (
 	"context"
-	"fmt"
 
 	"minato.dev/minato"
-	"minato.dev/minato/service/iam/policy"
 )
 
 // Pass is the giving of a role to a service, to act on behalf of a resource.
@@ -45,18 +43,10 @@ func (s *Service) CheckServiceRole(ctx context.Context, arn minato.ARN, service 
 	if err != nil {
 		return err
 	}
-	trust, err := policy.Parse(role.Trust, policy.Trust)
+	decision, err := s.DecideServiceAssume(role, ServiceAssume{Service: service, Action: "sts:AssumeRole", Resource: resource})
 	if err != nil {
-		return fmt.Errorf("reading the trust policy of %s: %w", arn, err)
+		return err
 	}
-	keys := map[string][]string{"aws:sourceaccount": {role.Account}}
-	if !resource.IsZero() {
-		keys["aws:sourcearn"] = []string{resource.String()}
-	}
-	decision := policy.Evaluate(
-		policy.Request{Principal: policy.Principal{Service: service}, Action: "sts:AssumeRole", Resource: arn.String(), Context: keys},
-		policy.Set{Resource: &policy.Named{Name: "trust policy of " + role.Name, Policy: trust}, ResourceAccount: role.Account},
-	)
 	if !decision.Allowed {
 		return minato.Errorf(minato.Denied, "The trust policy of role %s does not allow %s to assume it: "+
 			`want a statement with the principal {"Service": "%s"} and the action sts:AssumeRole`, arn, service, service).

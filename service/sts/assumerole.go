@@ -66,7 +66,7 @@ func (s *Service) AssumeRole(ctx context.Context, in AssumeRole) (AssumedRole, e
 	if err != nil {
 		return AssumedRole{}, err
 	}
-	if err := s.authorize(ctx, in, role, len(tags) > 0); err != nil {
+	if err := s.authorize(ctx, in, role, tags); err != nil {
 		return AssumedRole{}, err
 	}
 	duration, err := in.duration(role)
@@ -137,19 +137,20 @@ func (in *AssumeRole) duration(role iam.Role) (time.Duration, error) {
 }
 
 // authorize asks the caller's policies and the role's trust policy for sts:AssumeRole, and for sts:TagSession if the
-// session has tags, be they new or handed on.
-func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, tagged bool) error {
+// session has tags. Tags that are handed on count as requested like new ones (EKS User Guide, "Access AWS Resources using EKS Pod
+// Identity Target IAM Roles", asks for them as aws:RequestTag).
+func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, tags minato.Tags) error {
 	keys := map[string][]string{}
 	maps.Copy(keys, in.Context)
 	keys["sts:rolesessionname"] = []string{in.SessionName}
 	if in.ExternalID != "" {
 		keys["sts:externalid"] = []string{in.ExternalID}
 	}
-	for key, value := range in.Tags {
+	for key, value := range tags {
 		keys["aws:requesttag/"+strings.ToLower(key)] = []string{value}
 	}
-	if len(in.Tags) > 0 {
-		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(in.Tags))
+	if len(tags) > 0 {
+		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
 	}
 	if len(in.TransitiveTags) > 0 {
 		keys["sts:transitivetagkeys"] = in.TransitiveTags
@@ -159,7 +160,7 @@ func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, t
 		keys["iam:resourcetag/"+strings.ToLower(key)] = []string{value}
 	}
 	actions := []string{actionAssumeRole}
-	if tagged {
+	if len(tags) > 0 {
 		actions = append(actions, actionTagSession)
 	}
 	for _, action := range actions {
