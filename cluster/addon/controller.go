@@ -221,6 +221,9 @@ func (c *Controller) remove(ctx context.Context, p *pass) error {
 	if err := eks.RemoveAddonUpdates(ctx, c.deps.Store, &p.addon); err != nil {
 		return err
 	}
+	if err := eks.RemoveAddonIdentities(ctx, c.deps.Store, &p.addon); err != nil {
+		return err
+	}
 	c.forget(p.item.ID)
 	p.ops, p.gone = append(p.ops, c.addons.DeleteOp(p.item)), true
 	return nil

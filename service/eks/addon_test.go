@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -70,6 +71,81 @@ func (w *world) becomes(t *testing.T, name string, status AddonStatus, reasons .
 	return item.Value
 }
 
+// An add-on's associations are made, changed and removed with it.
+func TestAddonIdentities(t *testing.T) {
+	t.Parallel()
+	w := addonWorld(t)
+	identities := func(roles map[string]string) json.RawMessage {
+		list := []addonIdentity{}
+		for account, role := range roles {
+			list = append(list, addonIdentity{account, role})
+		}
+		raw, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	owned := func(a Addon) map[string]string {
+		t.Helper()
+		l, err := w.ListPodIdentityAssociations(t.Context(), alice, "prod", PodIdentityFilter{Namespace: "kube-system"}, PageRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arns, err := w.AddonIdentities(t.Context(), &a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, p := range l.Associations {
+			if p.Owner == a.ARN() && slices.Contains(arns, p.ARN()) {
+				found[p.ServiceAccount] = p.Role.String()
+			}
+		}
+		return found
+	}
+	theirs := podIdentityRequest("theirs")
+	theirs.Namespace = "kube-system"
+	if _, err := w.CreatePodIdentityAssociation(t.Context(), alice, theirs); err != nil {
+		t.Fatal(err)
+	}
+	r := addonRequest("dns")
+	r.PodIdentity = identities(map[string]string{"theirs": readerRole})
+	_, err := w.CreateAddon(t.Context(), alice, r)
+	wantError(t, err, minato.AlreadyExists, "Association already exists")
+	r.PodIdentity = identities(map[string]string{"dns": readerRole, "other": readerRole})
+	a, err := w.CreateAddon(t.Context(), alice, r)
+	if err != nil || !cmp.Equal(owned(a), map[string]string{"dns": readerRole, "other": readerRole}) {
+		t.Fatalf("%v, %v", owned(a), err)
+	}
+	update := func(raw json.RawMessage) {
+		t.Helper()
+		w.becomes(t, "dns", AddonActive)
+		if _, err := w.UpdateAddon(t.Context(), alice, UpdateAddonRequest{ClusterName: "prod", Name: "dns", PodIdentity: raw}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(nil)
+	if got := owned(a); len(got) != 2 {
+		t.Errorf("an update without them left %v", got)
+	}
+	update(identities(map[string]string{"dns": opsRole, "third": readerRole}))
+	if got := owned(a); !cmp.Equal(got, map[string]string{"dns": opsRole, "third": readerRole}) {
+		t.Errorf("after the change %v", got)
+	}
+	update(json.RawMessage("[]"))
+	if got := owned(a); len(got) > 0 {
+		t.Errorf("after an empty list %v", got)
+	}
+	update(identities(map[string]string{"dns": opsRole}))
+	if err := RemoveAddonIdentities(t.Context(), w.Store, &a); err != nil || len(owned(a)) > 0 {
+		t.Errorf("left %v, %v", owned(a), err)
+	}
+	if l, err := w.ListPodIdentityAssociations(t.Context(), alice, "prod", PodIdentityFilter{}, PageRequest{}); err != nil || len(l.Associations) != 1 {
+		t.Errorf("of others is left %v, %v", l.Associations, err)
+	}
+}
+
 func TestCreateAddon(t *testing.T) {
 	t.Parallel()
 	w := addonWorld(t)
@@ -121,14 +197,17 @@ func TestCreateAddonRefused(t *testing.T) {
 		kind   minato.Kind
 		part   string
 	}{
-		"unknown cluster":     {func(r *CreateAddonRequest) { r.ClusterName = "dev" }, minato.NotFound, "No cluster found for name: dev."},
-		"unknown add-on":      {func(r *CreateAddonRequest) { r.Name = "eks-pod-identity-agent" }, minato.Invalid, "Addon eks-pod-identity-agent specified is not supported: this server has dns, metrics, proxy"},
-		"unknown version":     {func(r *CreateAddonRequest) { r.Version = "v3" }, minato.Invalid, `Addon version specified is not supported: dns has v2, v1 for Kubernetes 1.35, not "v3"`},
-		"version not built":   {func(r *CreateAddonRequest) { r.Name, r.Version = "proxy", "v1.37" }, minato.Invalid, "Addon version specified is not supported: proxy has v1.35"},
-		"resolve conflicts":   {func(r *CreateAddonRequest) { r.ResolveConflicts = "FORCE" }, minato.Invalid, "want NONE, OVERWRITE or PRESERVE"},
-		"values":              {func(r *CreateAddonRequest) { r.Values = "bad" }, minato.Invalid, "ConfigurationValue provided in request is not supported: $.bad: is bad"},
-		"long values":         {func(r *CreateAddonRequest) { r.Values = strings.Repeat("x", 65<<10) }, minato.Invalid, "ConfigurationValue provided in request is not supported: it has 66560 bytes"},
-		"pod identity":        {func(r *CreateAddonRequest) { r.PodIdentity = []byte(`[{"serviceAccount":"dns"}]`) }, minato.Invalid, "does not have EKS Pod Identity"},
+		"unknown cluster":   {func(r *CreateAddonRequest) { r.ClusterName = "dev" }, minato.NotFound, "No cluster found for name: dev."},
+		"unknown add-on":    {func(r *CreateAddonRequest) { r.Name = "eks-pod-identity-agent" }, minato.Invalid, "Addon eks-pod-identity-agent specified is not supported: this server has dns, metrics, proxy"},
+		"unknown version":   {func(r *CreateAddonRequest) { r.Version = "v3" }, minato.Invalid, `Addon version specified is not supported: dns has v2, v1 for Kubernetes 1.35, not "v3"`},
+		"version not built": {func(r *CreateAddonRequest) { r.Name, r.Version = "proxy", "v1.37" }, minato.Invalid, "Addon version specified is not supported: proxy has v1.35"},
+		"resolve conflicts": {func(r *CreateAddonRequest) { r.ResolveConflicts = "FORCE" }, minato.Invalid, "want NONE, OVERWRITE or PRESERVE"},
+		"values":            {func(r *CreateAddonRequest) { r.Values = "bad" }, minato.Invalid, "ConfigurationValue provided in request is not supported: $.bad: is bad"},
+		"long values":       {func(r *CreateAddonRequest) { r.Values = strings.Repeat("x", 65<<10) }, minato.Invalid, "ConfigurationValue provided in request is not supported: it has 66560 bytes"},
+		"pod identity":      {func(r *CreateAddonRequest) { r.PodIdentity = []byte(`[{"serviceAccount":"dns"}]`) }, minato.Invalid, "roleArn"},
+		"identities twice": {func(r *CreateAddonRequest) {
+			r.PodIdentity = []byte(`[{"serviceAccount":"dns"},{"serviceAccount":"dns"}]`)
+		}, minato.Invalid, "twice"},
 		"namespace":           {func(r *CreateAddonRequest) { r.Namespace = "Elsewhere" }, minato.Invalid, `The namespace "Elsewhere" is not valid`},
 		"Kubernetes' own":     {func(r *CreateAddonRequest) { r.Name, r.Namespace = "metrics", "kube-public" }, minato.Invalid, "is not valid"},
 		"fixed namespace":     {func(r *CreateAddonRequest) { r.Namespace = "elsewhere" }, minato.Invalid, "it is installed in kube-system"},

@@ -61,7 +61,16 @@ func (s *Service) putNewAddon(ctx context.Context, c Caller, cluster store.Item[
 		return Addon{}, err
 	}
 	a.ClientRequestToken, a.RequestHash = r.ClientRequestToken, hash
-	_, err = s.Store.Commit(ctx, s.unchanged(cluster), addons.CreateOp(AddonKey(a.ClusterID, a.Name), a))
+	ops := []store.Op{s.unchanged(cluster), addons.CreateOp(AddonKey(a.ClusterID, a.Name), a)}
+	wanted, _, err := readAddonIdentities(r.PodIdentity)
+	if err != nil {
+		return Addon{}, err
+	}
+	identities, err := s.changeIdentities(ctx, c, &cluster.Value, &a, wanted)
+	if err != nil {
+		return Addon{}, err
+	}
+	_, err = s.Store.Commit(ctx, append(ops, identities...)...)
 	return a, err
 }
 
@@ -79,9 +88,6 @@ func (s *Service) newAddon(ctx context.Context, c Caller, cluster *Cluster, r Cr
 		return Addon{}, err
 	}
 	if spec.Namespace, err = addonNamespace(k, r.Namespace); err != nil {
-		return Addon{}, err
-	}
-	if err := checkNoPodIdentity(r.PodIdentity); err != nil {
 		return Addon{}, err
 	}
 	if err := s.checkAddonValues(k.Name, r.Values); err != nil {

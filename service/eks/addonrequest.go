@@ -19,7 +19,7 @@ type CreateAddonRequest struct {
 	ResolveConflicts string
 	Values           string
 	Namespace        string
-	// PodIdentity is podIdentityAssociations as wire JSON.
+	// PodIdentity is podIdentityAssociations as wire JSON: associations that the add-on owns.
 	PodIdentity        json.RawMessage
 	Tags               minato.Tags
 	ClientRequestToken string `json:"-"` // not part of what is asked for
@@ -60,15 +60,6 @@ func checkResolveConflicts(resolve string) (string, error) {
 		return resolve, nil
 	}
 	return "", minato.Errorf(minato.Invalid, "resolveConflicts %q is not valid: want NONE, OVERWRITE or PRESERVE", shorten(resolve))
-}
-
-// checkNoPodIdentity refuses associations that would have no effect.
-func checkNoPodIdentity(associations json.RawMessage) error {
-	var list []any
-	if len(associations) == 0 || json.Unmarshal(associations, &list) == nil && len(list) == 0 {
-		return nil
-	}
-	return minato.Errorf(minato.Invalid, "podIdentityAssociations is not supported: Minato does not have EKS Pod Identity yet")
 }
 
 // checkAddonRole checks the role of an add-on's service account, and that the caller may pass it.

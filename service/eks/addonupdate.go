@@ -35,6 +35,16 @@ func (s *Service) UpdateAddon(ctx context.Context, c Caller, r UpdateAddonReques
 		if err != nil {
 			return nil, err
 		}
+		wanted, given, err := readAddonIdentities(r.PodIdentity)
+		if err != nil {
+			return nil, err
+		}
+		if given {
+			if ops, err = s.changeIdentities(ctx, c, cluster, a, wanted); err != nil {
+				return nil, err
+			}
+			params = append(params, UpdateParam{"PodIdentityAssociations", string(r.PodIdentity)})
+		}
 		a.Spec.Generation++
 		now := s.modified()
 		update = Update{
@@ -42,7 +52,7 @@ func (s *Service) UpdateAddon(ctx context.Context, c Caller, r UpdateAddonReques
 			Generation: a.Spec.Generation, AddonBefore: &was, ClientRequestToken: r.ClientRequestToken, RequestHash: hash,
 		}
 		a.Status.Status, a.ModifiedAt = AddonUpdating, now
-		return []store.Op{PartUpdates(s.Store).CreateOp(prefix+store.ID(update.ID), update)}, nil
+		return append(ops, PartUpdates(s.Store).CreateOp(prefix+store.ID(update.ID), update)), nil
 	})
 	if err != nil {
 		return Update{}, err
@@ -84,7 +94,7 @@ func (s *Service) changeAddon(ctx context.Context, c Caller, cluster *Cluster, s
 		spec.Values = *r.Values
 		params = append(params, UpdateParam{"ConfigurationValues", *r.Values})
 	}
-	return params, checkNoPodIdentity(r.PodIdentity)
+	return params, nil
 }
 
 // CompleteAddonUpdates ends the updates of an add-on that run: as Successful, or as Failed where there are reasons. It returns the

@@ -29,7 +29,8 @@ func (h *handlers) createAddon(ctx context.Context, in *awseks.CreateAddonInput)
 	if err != nil {
 		return nil, err
 	}
-	return &awseks.CreateAddonOutput{Addon: addonOut(&a)}, nil
+	out, err := h.addonOut(ctx, &a)
+	return &awseks.CreateAddonOutput{Addon: out}, err
 }
 
 // describeAddon holds its answer back for a client that waits, until there is a status worth telling.
@@ -45,7 +46,8 @@ func (h *handlers) describeAddon(ctx context.Context, in *awseks.DescribeAddonIn
 	if err != nil {
 		return nil, err
 	}
-	return &awseks.DescribeAddonOutput{Addon: addonOut(&a)}, nil
+	out, err := h.addonOut(ctx, &a)
+	return &awseks.DescribeAddonOutput{Addon: out}, err
 }
 
 func (h *handlers) listAddons(ctx context.Context, in *awseks.ListAddonsInput) (*awseks.ListAddonsOutput, error) {
@@ -76,7 +78,18 @@ func (h *handlers) deleteAddon(ctx context.Context, in *awseks.DeleteAddonInput)
 	if err != nil {
 		return nil, err
 	}
-	return &awseks.DeleteAddonOutput{Addon: addonOut(&a)}, nil
+	out, err := h.addonOut(ctx, &a)
+	return &awseks.DeleteAddonOutput{Addon: out}, err
+}
+
+// addonOut is an add-on with the associations that it owns.
+func (h *handlers) addonOut(ctx context.Context, a *eks.Addon) (*ekstypes.Addon, error) {
+	associations, err := h.service.AddonIdentities(ctx, a)
+	out := addonOut(a)
+	for _, arn := range associations {
+		out.PodIdentityAssociations = append(out.PodIdentityAssociations, arn.String())
+	}
+	return out, err
 }
 
 func (h *handlers) describeAddonVersions(ctx context.Context, in *awseks.DescribeAddonVersionsInput) (*awseks.DescribeAddonVersionsOutput, error) {
