@@ -58,6 +58,13 @@ func TestPodIdentity(t *testing.T) {
 		t.Errorf("the pod is %s", who)
 	}
 
+	explain := admin.Run(t, "minato", "identity", "explain", "--cluster", k.name, "-n", "dev", "--service-account", "app", "--action", "s3:GetObject", "--resource", "arn:aws:s3:::data/report")
+	for _, want := range []string{"s3:GetObject on arn:aws:s3:::data/report? no.", "yes  service account", "yes  association", "yes  sts:TagSession", "no   s3:GetObject"} {
+		if !strings.Contains(explain.Stdout, want) {
+			t.Errorf("the explanation lacks %q: %s", want, explain)
+		}
+	}
+
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "audience"}, assume(k.name, token("sts.amazonaws.com", ofPod...))...)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "not bound to a pod"}, assume(k.name, token("pods.eks.amazonaws.com"))...)
 	admin.RefusedAWS(t, []string{"ResourceNotFoundException", "none"}, assume("none", good)...)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto"
 
+	"minato.dev/minato"
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/server/control"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/eksauth"
 )
@@ -38,4 +40,21 @@ func (s *Server) tokenIssuer(ctx context.Context, clusterID string) (eksauth.Iss
 		}
 	}
 	return issuer, nil
+}
+
+// explainIdentity answers `minato identity explain`.
+func (s *Server) explainIdentity(ctx context.Context, q control.IdentityQuestion) (*eksauth.Explanation, error) {
+	scope := minato.Scope{Account: q.Account, Region: s.cfg.Region}
+	if scope.Account == "" {
+		scope.Account = s.cfg.Accounts[0]
+	}
+	x := eksauth.Explainer{
+		Store: s.store, IAM: s.iam, STS: s.sts,
+		Annotations: func(ctx context.Context, cluster *eks.Cluster, namespace, name string) (map[string]string, error) {
+			return s.planes.ServiceAccountAnnotations(ctx, cluster.ID, namespace, name)
+		},
+	}
+	return x.Explain(ctx, eksauth.Question{
+		Scope: scope, Cluster: q.Cluster, Namespace: q.Namespace, ServiceAccount: q.ServiceAccount, Pod: q.Pod, Action: q.Action, Resource: q.Resource,
+	})
 }

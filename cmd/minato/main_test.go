@@ -31,6 +31,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"access", "policy"}, exitDone},
 		{[]string{"access", "nonsense"}, exitUsage},
 		{[]string{"access", "explain", "nonsense"}, exitUsage},
+		{[]string{"identity", "explain", "--cluster", "prod"}, exitUsage},
+		{[]string{"identity", "explain", "--cluster", "c", "-n", "n", "--service-account", "s", "--resource", "*"}, exitUsage},
 		{[]string{"access", "policy", "nonsense"}, exitUsage},
 		{[]string{"access", "policy", "put", "Debugger"}, exitUsage},
 		{[]string{"access", "policy", "get"}, exitUsage},

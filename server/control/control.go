@@ -17,6 +17,7 @@ import (
 	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/home"
+	"minato.dev/minato/service/eksauth"
 )
 
 // Status is what a server says about itself.
@@ -74,6 +75,8 @@ type Server struct {
 	Shutdown func() // asks the server to stop everything; returns at once
 	// ExplainAccess says why a principal may do something on a cluster, or not. An error is for whoever asked.
 	ExplainAccess func(ctx context.Context, q AccessQuestion) (*access.Explanation, error)
+	// ExplainIdentity says which credentials pods have, and what these may do. An error is for whoever asked.
+	ExplainIdentity func(ctx context.Context, q IdentityQuestion) (*eksauth.Explanation, error)
 	// Policies keeps the access policies that customers make.
 	Policies Policies
 }
@@ -105,6 +108,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 		s.Shutdown()
 	})
 	mux.HandleFunc("POST /access/explain", s.explain)
+	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })

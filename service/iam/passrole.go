@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"minato.dev/minato"
+	"minato.dev/minato/service/iam/policy"
 )
 
 // Pass is the giving of a role to a service, to act on behalf of a resource.
@@ -43,7 +44,7 @@ func (s *Service) CheckServiceRole(ctx context.Context, arn minato.ARN, service 
 	if err != nil {
 		return err
 	}
-	decision, err := s.DecideServiceAssume(role, ServiceAssume{Service: service, Action: "sts:AssumeRole", Resource: resource})
+	decision, err := s.DecideTrust(role, TrustQuestion{Principal: policy.Principal{Service: service}, Action: "sts:AssumeRole", Resource: resource})
 	if err != nil {
 		return err
 	}

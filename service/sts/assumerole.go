@@ -136,10 +136,24 @@ func (in *AssumeRole) duration(role iam.Role) (time.Duration, error) {
 	return in.Duration, nil
 }
 
-// authorize asks the caller's policies and the role's trust policy for sts:AssumeRole, and for sts:TagSession if the
-// session has tags. Tags that are handed on count as requested like new ones (EKS User Guide, "Access AWS Resources using EKS Pod
-// Identity Target IAM Roles", asks for them as aws:RequestTag).
+// authorize asks for all that the session takes.
 func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, tags minato.Tags) error {
+	steps, err := s.steps(ctx, in, role, tags)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if !step.Decision.Allowed {
+			return iam.Denied(iam.Access{Credential: in.Credential, Action: step.Action, Resource: step.Role}, step.Decision)
+		}
+	}
+	return nil
+}
+
+// steps are what the caller's policies and the role's trust policy say to sts:AssumeRole, and to sts:TagSession if the session has
+// tags. Tags that are handed on count as requested like new ones (EKS User Guide, "Access AWS Resources using EKS Pod
+// Identity Target IAM Roles", asks for them as aws:RequestTag).
+func (s *Service) steps(ctx context.Context, in AssumeRole, role iam.Role, tags minato.Tags) ([]Step, error) {
 	keys := map[string][]string{}
 	maps.Copy(keys, in.Context)
 	keys["sts:rolesessionname"] = []string{in.SessionName}
@@ -163,17 +177,15 @@ func (s *Service) authorize(ctx context.Context, in AssumeRole, role iam.Role, t
 	if len(tags) > 0 {
 		actions = append(actions, actionTagSession)
 	}
-	for _, action := range actions {
-		access := iam.Access{Credential: in.Credential, Action: action, Resource: role.ARN(), Context: keys}
-		d, err := s.iam.DecideAssume(ctx, access, role)
+	steps := make([]Step, len(actions))
+	for i, action := range actions {
+		d, err := s.iam.DecideAssume(ctx, iam.Access{Credential: in.Credential, Action: action, Resource: role.ARN(), Context: keys}, role)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !d.Allowed {
-			return iam.Denied(access, d)
-		}
+		steps[i] = Step{Role: role.ARN(), Action: action, Decision: d}
 	}
-	return nil
+	return steps, nil
 }
 
 // sessionTags are the tags that the session gets: those asked for, and the transitive ones of the caller's own session.

@@ -44,38 +44,33 @@ func (s *Service) PodSession(ctx context.Context, in PodSession) (AssumedRole, e
 	if err != nil {
 		return AssumedRole{}, err
 	}
-	for _, step := range s.TrustsPods(role, in) {
+	steps, err := s.podSteps(role, in)
+	if err != nil {
+		return AssumedRole{}, err
+	}
+	for _, step := range steps {
 		switch {
-		case step.Err != nil:
-			return AssumedRole{}, step.Err
 		case step.Decision.Verdict == policy.ExplicitDeny:
 			return AssumedRole{}, denied("the trust policy of the role %s denies %s to %s", in.Role, step.Action, podIdentityService)
 		case !step.Decision.Allowed:
 			return AssumedRole{}, denied("the trust policy of the role %s does not allow %s to %s", in.Role, step.Action, podIdentityService)
 		}
 	}
-	session := iam.SessionContext{Tags: in.Tags, TransitiveTags: slices.Sorted(maps.Keys(in.Tags)), IssuedAt: s.iam.Now()}
-	who := sessionOf(role, in.SessionName)
+	who := s.podCredential(role, in)
 	if !in.TargetRole.IsZero() {
-		return s.podTarget(ctx, in, iam.Credential{Principal: who, Session: &session})
+		assumed, err := s.AssumeRole(ctx, in.target(who))
+		if err != nil {
+			return AssumedRole{}, fmt.Errorf("assuming the target role: %w", err)
+		}
+		return assumed, nil
 	}
-	if in.Policy != "" {
-		session.Policies = []string{in.Policy}
-	}
-	t, err := s.iam.IssueSession(ctx, who, session, podSession)
-	return AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID}, err
+	t, err := s.iam.IssueSession(ctx, who.Principal, *who.Session, podSession)
+	return AssumedRole{Temporary: t, ARN: who.Principal.ARN, ID: who.Principal.ID}, err
 }
 
-// TrustStep is what a trust policy says to one action.
-type TrustStep struct {
-	Action   string
-	Decision policy.Decision
-	Err      error
-}
-
-// TrustsPods is what a role's trust policy says to the actions that a pod's session takes: sts:AssumeRole, and sts:TagSession if it
-// has tags.
-func (s *Service) TrustsPods(role iam.Role, in PodSession) []TrustStep {
+// podSteps is what a role's trust policy says to the actions that a pod's session takes: sts:AssumeRole, and sts:TagSession if it has
+// tags.
+func (s *Service) podSteps(role iam.Role, in PodSession) ([]Step, error) {
 	keys := map[string][]string{"sts:rolesessionname": {in.SessionName}}
 	actions := []string{actionAssumeRole}
 	if len(in.Tags) > 0 {
@@ -86,26 +81,35 @@ func (s *Service) TrustsPods(role iam.Role, in PodSession) []TrustStep {
 	for key, value := range in.Tags {
 		keys["aws:requesttag/"+strings.ToLower(key)] = []string{value}
 	}
-	steps := make([]TrustStep, len(actions))
+	steps := make([]Step, len(actions))
 	for i, action := range actions {
-		steps[i].Action = action
-		steps[i].Decision, steps[i].Err = s.iam.DecideServiceAssume(role, iam.ServiceAssume{
-			Service: podIdentityService, Action: action, Resource: in.Cluster, Context: keys,
+		d, err := s.iam.DecideTrust(role, iam.TrustQuestion{
+			Principal: policy.Principal{Service: podIdentityService}, Action: action, Resource: in.Cluster, Context: keys,
 		})
+		if err != nil {
+			return nil, err
+		}
+		steps[i] = Step{Role: role.ARN(), Action: action, Decision: d}
 	}
-	return steps
+	return steps, nil
 }
 
-// podTarget assumes the target role with a session of the first role that nobody else ever sees.
-func (s *Service) podTarget(ctx context.Context, in PodSession, first iam.Credential) (AssumedRole, error) {
-	assumed, err := s.AssumeRole(ctx, AssumeRole{
+// podCredential is a pod in its first role. Where there is a target role nobody ever sees this session, and the session policy is for
+// the target role only.
+func (s *Service) podCredential(role iam.Role, in PodSession) iam.Credential {
+	session := iam.SessionContext{Tags: in.Tags, TransitiveTags: slices.Sorted(maps.Keys(in.Tags)), IssuedAt: s.iam.Now()}
+	if in.TargetRole.IsZero() && in.Policy != "" {
+		session.Policies = []string{in.Policy}
+	}
+	return iam.Credential{Principal: sessionOf(role, in.SessionName), Session: &session}
+}
+
+// target is the second half of the way, as the first role.
+func (in PodSession) target(first iam.Credential) AssumeRole {
+	return AssumeRole{
 		Credential: first, RoleARN: in.TargetRole.String(), SessionName: in.SessionName, ExternalID: in.ExternalID,
 		Policy: in.Policy, Duration: podTargetSession,
-	})
-	if err != nil {
-		return AssumedRole{}, fmt.Errorf("assuming the target role: %w", err)
 	}
-	return assumed, nil
 }
 
 // sessionOf is a role in a session.

@@ -1,0 +1,58 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"minato.dev/minato"
+	"minato.dev/minato/internal/home"
+	"minato.dev/minato/service/eksauth"
+)
+
+const identityPath = "/identity/explain"
+
+// IdentityQuestion is which credentials the pods of a ServiceAccount have, and whether they may do something.
+type IdentityQuestion struct {
+	Account        string `json:"account,omitempty"` // of the cluster; empty is the server's first
+	Cluster        string `json:"cluster"`
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+	Pod            string `json:"pod,omitempty"` // name; empty is any
+	Action         string `json:"action,omitempty"`
+	Resource       string `json:"resource,omitempty"`
+}
+
+// explainIdentity answers POST /identity/explain: an Explanation, or a message with status 400 when there is no answer.
+func (s Server) explainIdentity(w http.ResponseWriter, r *http.Request) {
+	var q IdentityQuestion
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&q); err != nil {
+		http.Error(w, "the question is not understood: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	e, err := s.ExplainIdentity(r.Context(), q)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(e)
+}
+
+// ExplainIdentity asks the running server which credentials the pods of a ServiceAccount have, and what these may do.
+func ExplainIdentity(ctx context.Context, dir home.Dir, q IdentityQuestion) (e eksauth.Explanation, err error) {
+	question, err := json.Marshal(q)
+	if err != nil {
+		return e, err
+	}
+	status, body, err := exchange(ctx, dir, http.MethodPost, identityPath, question)
+	if err != nil {
+		return e, err
+	}
+	if status != http.StatusOK {
+		return e, minato.Errorf(minato.Invalid, "%s", body)
+	}
+	return e, json.Unmarshal(body, &e)
+}
