@@ -57,7 +57,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 1000, "simulated nodes of the suite simulated")
 	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
-	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,simulated", "suites to run")
+	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,simulated,nodegroup", "suites to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -88,6 +88,7 @@ func run(ctx context.Context, o options) error {
 		{"authenticator", benchAuthenticator},
 		{"authorize", benchAuthorize},
 		{"simulated", benchSimulated},
+		{"nodegroup", benchNodegroup},
 	}
 	var rows []Row
 	for _, s := range suites {
