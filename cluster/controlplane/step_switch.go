@@ -62,8 +62,12 @@ func (s controllersStep) run(ctx context.Context, p *pass, spec supervisor.Spec,
 	return s.processes.ensure(ctx, spec)
 }
 
-// retireStep stops every process of the cluster that is not of the active generation, and removes those generations' files.
-type retireStep struct{ processes Processes }
+// retireStep stops every process of the cluster that is not of the active generation, once no new connection goes there, and
+// removes those generations' files.
+type retireStep struct {
+	route     routeStep
+	processes Processes
+}
 
 func (s retireStep) do(ctx context.Context, p *pass) error {
 	active := p.plane.Value.Active.Number
@@ -73,6 +77,11 @@ func (s retireStep) do(ctx context.Context, p *pass) error {
 		processName(p.cluster.ID, schedulerComponent, active),
 	}
 	old := slices.DeleteFunc(s.processes.of(p.cluster.ID), func(name string) bool { return slices.Contains(keep, name) })
+	if len(old) > 0 {
+		if _, err := s.route.obeyed(ctx, p); err != nil {
+			return err
+		}
+	}
 	if err := s.processes.stop(ctx, old...); err != nil {
 		return err
 	}
