@@ -67,7 +67,7 @@ func (s *Server) eksService() *eks.Service {
 		CheckPolicyRules: checkPolicyRules,
 		Addons:           addonKinds(),
 		CheckAddonValues: checkAddonValues,
-		Applied:          s.hookApplied,
+		Applied:          s.applied,
 		Network:          s.network(),
 		Compute:          s.compute(),
 		AllowUnsupported: s.o.AllowUnsupported,
