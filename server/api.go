@@ -80,7 +80,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("records of pods", s.pods.run)
 	s.goRun("control socket", func(ctx context.Context) error {
 		return control.Server{
-			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, Policies: s.customPolicies(),
+			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster, Policies: s.customPolicies(),
 		}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil

@@ -9,6 +9,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/jwks"
 	"minato.dev/minato/server/control"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/eksauth"
@@ -54,9 +55,13 @@ func (s *Server) eksAuthService() *eksauth.Service {
 	plane := copied(s.pods.planes, controlplane.Records(s.store))
 	return &eksauth.Service{
 		Authorize:   s.iam.Authorize,
-		Cluster:     copied(s.pods.clusters, eks.Clusters(s.store)),
+		Cluster:     s.podCluster,
 		Association: copied(s.pods.associations, eks.PodIdentityAssociations(s.store)),
 		Issuer: func(ctx context.Context, cluster *eks.Cluster) (eksauth.Issuer, error) {
+			if connector := cluster.Connector; connector != nil {
+				keys, err := jwks.Parse(connector.JWKS)
+				return eksauth.Issuer{URL: cluster.Status.Issuer, Keys: keys}, err
+			}
 			p, err := plane(ctx, cluster.ID)
 			if err != nil {
 				return eksauth.Issuer{}, err
@@ -70,6 +75,9 @@ func (s *Server) eksAuthService() *eksauth.Service {
 			return issuer, nil
 		},
 		Alive: func(ctx context.Context, cluster *eks.Cluster, token string) error {
+			if cluster.Connector != nil {
+				return nil // nobody here may ask it
+			}
 			p, err := plane(ctx, cluster.ID)
 			if err != nil {
 				return minato.Errorf(minato.Unavailable, "the cluster has no control plane: %w", err)
@@ -81,19 +89,41 @@ func (s *Server) eksAuthService() *eksauth.Service {
 	}
 }
 
+// podCluster reads a cluster of ours from its copy, and a connected one from the store.
+func (s *Server) podCluster(ctx context.Context, id string) (eks.Cluster, error) {
+	if item, ok := s.pods.clusters.Get(id); ok {
+		return item.Value, nil
+	}
+	item, err := eks.FindCluster(ctx, s.store, id)
+	return item.Value, err
+}
+
+// connectCluster answers `minato identity register`.
+func (s *Server) connectCluster(ctx context.Context, q control.ConnectRequest) error {
+	_, err := s.eks.ConnectCluster(ctx, s.scopeOf(q.Account), q.Cluster, q.Issuer, q.JWKS)
+	return err
+}
+
+// scopeOf is the scope of an account, the first one if it is empty.
+func (s *Server) scopeOf(account string) minato.Scope {
+	if account == "" {
+		account = s.cfg.Accounts[0]
+	}
+	return minato.Scope{Account: account, Region: s.cfg.Region}
+}
+
 // explainIdentity answers `minato identity explain`.
 func (s *Server) explainIdentity(ctx context.Context, q control.IdentityQuestion) (*eksauth.Explanation, error) {
-	scope := minato.Scope{Account: q.Account, Region: s.cfg.Region}
-	if scope.Account == "" {
-		scope.Account = s.cfg.Accounts[0]
-	}
 	x := eksauth.Explainer{
 		Store: s.store, IAM: s.iam, STS: s.sts,
 		Annotations: func(ctx context.Context, cluster *eks.Cluster, namespace, name string) (map[string]string, error) {
+			if cluster.Connector != nil {
+				return nil, minato.Errorf(minato.Unavailable, "the cluster runs elsewhere")
+			}
 			return s.planes.ServiceAccountAnnotations(ctx, cluster.ID, namespace, name)
 		},
 	}
 	return x.Explain(ctx, eksauth.Question{
-		Scope: scope, Cluster: q.Cluster, Namespace: q.Namespace, ServiceAccount: q.ServiceAccount, Pod: q.Pod, Action: q.Action, Resource: q.Resource,
+		Scope: s.scopeOf(q.Account), Cluster: q.Cluster, Namespace: q.Namespace, ServiceAccount: q.ServiceAccount, Pod: q.Pod, Action: q.Action, Resource: q.Resource,
 	})
 }

@@ -68,6 +68,9 @@ func (s *Service) AssumeRoleForPodIdentity(ctx context.Context, c Caller, cluste
 	if err != nil {
 		return Credentials{}, err
 	}
+	if cluster.Status.Status == eks.ClusterPending {
+		return Credentials{}, minato.Errorf(minato.WrongState, "Cluster %s is registered and not connected yet: `minato identity register` says who signs its tokens", clusterName)
+	}
 	issuer, err := s.Issuer(ctx, &cluster)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding the issuer of cluster %s: %w", clusterName, err)
