@@ -57,7 +57,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 1000, "simulated nodes of the suite simulated")
 	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
-	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,simulated", "suites to run")
+	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,podidentity,simulated", "suites to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -87,6 +87,7 @@ func run(ctx context.Context, o options) error {
 		{"auth", benchAuth},
 		{"authenticator", benchAuthenticator},
 		{"authorize", benchAuthorize},
+		{"podidentity", benchPodIdentity},
 		{"simulated", benchSimulated},
 	}
 	var rows []Row

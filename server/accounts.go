@@ -67,7 +67,7 @@ func (s *Server) eksService() *eks.Service {
 		CheckPolicyRules: checkPolicyRules,
 		Addons:           addonKinds(),
 		CheckAddonValues: checkAddonValues,
-		Applied:          s.hookApplied,
+		Applied:          s.applied,
 		Network:          s.network(),
 		Compute:          s.compute(),
 		Kubelets: func(ctx context.Context, clusterID string) ([]eks.Kubelet, error) {

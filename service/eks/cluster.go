@@ -35,6 +35,9 @@ type Cluster struct {
 	Spec   ClusterSpec `json:"spec"`
 	Status Status      `json:"status"`
 	Tags   minato.Tags `json:"tags,omitempty"`
+
+	// Connector is there for clusters that run elsewhere, see ConnectedClusters.
+	Connector *Connector `json:"connector,omitempty"`
 }
 
 // ClusterSpec is what the owner asked for.

@@ -103,10 +103,14 @@ func resourceTags(tags minato.Tags) conditions {
 // cluster reads a cluster's record for an action and authorizes it. Who may not do the action learns nothing about whether
 // the cluster exists.
 func (s *Service) cluster(ctx context.Context, c Caller, action, name string, more ...conditions) (store.Item[Cluster], error) {
-	item, readErr := Clusters(s.Store).Get(ctx, ClusterKey(c.Scope, name))
+	item, readErr := FindCluster(ctx, s.Store, ClusterKey(c.Scope, name))
 	more = append(more, resourceTags(item.Value.Tags))
 	if err := s.authorize(ctx, c, action, clusterARN(c.Scope, name), more...); err != nil {
 		return store.Item[Cluster]{}, err
+	}
+	if item.Value.Connector != nil && !slices.Contains(connectedActions, action) {
+		return item, minato.Errorf(minato.WrongState, "Cluster %s runs elsewhere: it is registered for EKS Pod Identity, and %s is not for such clusters", name, action).
+			With("clusterName", name)
 	}
 	return item, s.clusterError(ctx, name, readErr)
 }
@@ -129,7 +133,7 @@ func (s *Service) modify(ctx context.Context, c Caller, action, name string, cha
 		if err != nil {
 			return Cluster{}, err
 		}
-		_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).UpdateOp(item))...)
+		_, err = s.Store.Commit(ctx, append(ops, recordsOf(s.Store, &item.Value).UpdateOp(item))...)
 		if errors.Is(err, store.ErrConflict) && ctx.Err() == nil {
 			continue
 		}

@@ -89,6 +89,8 @@ func checkTestRole(_ context.Context, role minato.ARN, service string, resource 
 		return nil
 	case role.ResourceName() == "fargate" && service == "eks-fargate-pods.amazonaws.com":
 		return nil
+	case role.ResourceName() == "connector" && service == "ssm.amazonaws.com":
+		return nil
 	case role.ResourceName() == "lambda":
 		return minato.Errorf(minato.Denied, "trusts somebody else")
 	}

@@ -53,6 +53,26 @@ func (h *handlers) deleteCluster(ctx context.Context, in *awseks.DeleteClusterIn
 	return &awseks.DeleteClusterOutput{Cluster: cluster}, err
 }
 
+func (h *handlers) registerCluster(ctx context.Context, in *awseks.RegisterClusterInput) (*awseks.RegisterClusterOutput, error) {
+	r := eks.RegisterClusterRequest{Name: value(in.Name), Tags: in.Tags, ClientRequestToken: value(in.ClientRequestToken)}
+	if config := in.ConnectorConfig; config != nil {
+		r.RoleARN, r.Provider = value(config.RoleArn), string(config.Provider)
+	}
+	c, err := h.service.RegisterCluster(ctx, callerOn(ctx, r.Name), r)
+	if err != nil {
+		return nil, err
+	}
+	return &awseks.RegisterClusterOutput{Cluster: connectedOut(&c)}, nil
+}
+
+func (h *handlers) deregisterCluster(ctx context.Context, in *awseks.DeregisterClusterInput) (*awseks.DeregisterClusterOutput, error) {
+	c, err := h.service.DeregisterCluster(ctx, callerOn(ctx, value(in.Name)), value(in.Name))
+	if err != nil {
+		return nil, err
+	}
+	return &awseks.DeregisterClusterOutput{Cluster: connectedOut(&c)}, nil
+}
+
 func (h *handlers) updateClusterConfig(ctx context.Context, in *awseks.UpdateClusterConfigInput) (*awseks.UpdateClusterConfigOutput, error) {
 	u, err := h.service.UpdateClusterConfig(ctx, callerOn(ctx, value(in.Name)), updateRequest(in))
 	if err != nil {

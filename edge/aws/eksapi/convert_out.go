@@ -18,6 +18,9 @@ import (
 // clusterOut is a cluster as the API shows it. What AWS leaves absent must be absent: an empty object instead makes Terraform
 // see a difference for ever.
 func clusterOut(c *eks.Cluster) (*ekstypes.Cluster, error) {
+	if c.Connector != nil {
+		return connectedOut(c), nil
+	}
 	out := &ekstypes.Cluster{
 		Name:               &c.Name,
 		Arn:                new(c.ARN().String()),
@@ -49,6 +52,19 @@ func clusterOut(c *eks.Cluster) (*ekstypes.Cluster, error) {
 		out.Identity = &ekstypes.Identity{Oidc: &ekstypes.OIDC{Issuer: &c.Status.Issuer}}
 	}
 	return out, echo(c.Spec.Echoed, out)
+}
+
+// connectedOut is a cluster that runs elsewhere. There is no activation in it: see docs/adr/0013-connected-clusters.md.
+func connectedOut(c *eks.Cluster) *ekstypes.Cluster {
+	out := &ekstypes.Cluster{
+		Name: &c.Name, Arn: new(c.ARN().String()), CreatedAt: &c.CreatedAt, Status: ekstypes.ClusterStatus(c.Status.Status), Tags: tagsOut(c.Tags),
+		ClientRequestToken: present(c.ClientRequestToken),
+		ConnectorConfig:    &ekstypes.ConnectorConfigResponse{Provider: &c.Connector.Provider, RoleArn: new(c.Connector.RoleARN.String())},
+	}
+	if c.Status.Issuer != "" {
+		out.Identity = &ekstypes.Identity{Oidc: &ekstypes.OIDC{Issuer: &c.Status.Issuer}}
+	}
+	return out
 }
 
 // echo puts members that are kept as wire JSON into the cluster.
