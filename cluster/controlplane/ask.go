@@ -145,7 +145,9 @@ func (c *Controller) Kubelets(ctx context.Context, clusterID string) (kubelets [
 		for _, item := range items {
 			var n struct {
 				Metadata struct{ Name string }
-				Status   struct{ NodeInfo struct{ KubeletVersion string } }
+				Status   struct {
+					NodeInfo struct{ KubeletVersion string }
+				}
 			}
 			if err := json.Unmarshal(item, &n); err != nil {
 				return err
