@@ -23,7 +23,7 @@ func (s switchStep) do(ctx context.Context, p *pass) error {
 	if plane.Next == nil {
 		return nil
 	}
-	if err := s.route.set(ctx, p, backendsOf(*plane.Next)); err != nil {
+	if err := s.route.set(ctx, p, backendsOf(*plane.Next), backendsOf(plane.Active)...); err != nil {
 		return err
 	}
 	if _, err := s.route.obeyed(ctx, p); err != nil {
@@ -81,8 +81,14 @@ func (s retireStep) do(ctx context.Context, p *pass) error {
 		if _, err := s.route.obeyed(ctx, p); err != nil {
 			return err
 		}
+		if err := s.route.drained(ctx, p); err != nil {
+			return err
+		}
 	}
 	if err := s.processes.stop(ctx, old...); err != nil {
+		return err
+	}
+	if err := s.route.set(ctx, p, backendsOf(p.plane.Value.Active)); err != nil {
 		return err
 	}
 	return p.plan.Dir.prune(active)
