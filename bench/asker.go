@@ -36,6 +36,7 @@ type asker struct {
 	client    *http.Client
 	url       string
 	questions []question
+	prepare   func(r *http.Request, body []byte) error // signs a request; nil leaves it as it is
 	next      atomic.Int64
 }
 
@@ -90,6 +91,11 @@ func (a *asker) ask(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if a.prepare != nil {
+		if err := a.prepare(req, q.body); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := a.client.Do(req)
 	if err != nil {
 		return nil, err

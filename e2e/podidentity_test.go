@@ -31,8 +31,6 @@ func TestPodIdentity(t *testing.T) {
 	role := admin.AWS(t, "iam", "create-role", "--role-name", "podidentity-app", "--assume-role-policy-document", podTrust, "--query", "Role.Arn", "--output", "text")
 	id := admin.AWS(t, "eks", "create-pod-identity-association", "--cluster-name", k.name, "--namespace", "dev", "--service-account", "app",
 		"--role-arn", role, "--query", "association.associationId", "--output", "text")
-	admin.RefusedAWS(t, []string{"ResourceInUseException", "Association already exists: " + id}, "eks", "create-pod-identity-association",
-		"--cluster-name", k.name, "--namespace", "dev", "--service-account", "app", "--role-arn", role)
 
 	token := func(audience string, bound ...string) string {
 		return k.kubectl(t, append([]string{"-n", "dev", "create", "token", "app", "--audience", audience}, bound...)...)
@@ -65,9 +63,9 @@ func TestPodIdentity(t *testing.T) {
 		}
 	}
 
+	testElsewhere(t, k, inCluster, role, good, assume)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "audience"}, assume(k.name, token("sts.amazonaws.com", ofPod...))...)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "not bound to a pod"}, assume(k.name, token("pods.eks.amazonaws.com"))...)
-	admin.RefusedAWS(t, []string{"ResourceNotFoundException", "none"}, assume("none", good)...)
 	pod.RefusedAWS(t, []string{"AccessDeniedException", "eks-auth:AssumeRoleForPodIdentity"}, assume(k.name, good)...)
 	admin.AWS(t, "iam", "update-assume-role-policy", "--role-name", "podidentity-app", "--policy-document", strings.Replace(podTrust, `,"sts:TagSession"`, "", 1))
 	admin.RefusedAWS(t, []string{"AccessDeniedException", "EKS does not have permissions to assume the associated role", "sts:TagSession"}, assume(k.name, good)...)
@@ -82,4 +80,21 @@ func TestPodIdentity(t *testing.T) {
 		return nil
 	})
 	k.delete(t)
+}
+
+// testElsewhere plays that the cluster runs elsewhere: registered by another name, with the keys that it publishes.
+func testElsewhere(t *testing.T, k *cluster, inCluster *testenv.Client, role, good string, assume func(cluster, token string) []string) {
+	t.Helper()
+	const name = "podidentity-elsewhere"
+	trust := strings.Replace(trust, "eks.amazonaws.com", "ssm.amazonaws.com", 1)
+	connector := k.client.AWS(t, "iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust, "--query", "Role.Arn", "--output", "text")
+	k.client.AWS(t, "eks", "register-cluster", "--name", name, "--connector-config", "provider=OTHER,roleArn="+connector)
+	k.client.RefusedAWS(t, []string{"InvalidRequestException", "not connected yet"}, assume(name, good)...)
+	inCluster.Shell(t, `kubectl get --raw /openid/v1/jwks > keys.json
+issuer=$(kubectl get --raw /.well-known/openid-configuration | sed 's/.*"issuer":"\([^"]*\)".*/\1/')
+minato identity register --cluster podidentity-elsewhere --issuer "$issuer" --jwks keys.json`)
+	k.client.RefusedAWS(t, []string{"ResourceNotFoundException", "No Pod Identity association found"}, assume(name, good)...)
+	k.client.AWS(t, "eks", "create-pod-identity-association", "--cluster-name", name, "--namespace", "dev", "--service-account", "app", "--role-arn", role)
+	k.client.AWS(t, assume(name, good)...)
+	k.client.AWS(t, "eks", "deregister-cluster", "--name", name)
 }

@@ -81,9 +81,17 @@ func (s *Server) newHookClient() *kubehook.Client {
 	return client
 }
 
-// hookApplied waits until access is decided by the records of a revision.
+// hookApplied waits until access to clusters is decided by the records of a revision.
 func (s *Server) hookApplied(ctx context.Context, rev store.Revision) error {
 	return s.hook.Applied(ctx, rev)
+}
+
+// applied is hookApplied for the credentials of pods too.
+func (s *Server) applied(ctx context.Context, rev store.Revision) error {
+	if err := s.pods.associations.WaitFor(ctx, rev); err != nil {
+		return err
+	}
+	return s.hookApplied(ctx, rev)
 }
 
 // customPolicies answers `minato access policy`.

@@ -67,9 +67,12 @@ func (s *Server) eksService() *eks.Service {
 		CheckPolicyRules: checkPolicyRules,
 		Addons:           addonKinds(),
 		CheckAddonValues: checkAddonValues,
-		Applied:          s.hookApplied,
+		Applied:          s.applied,
 		Network:          s.network(),
 		Compute:          s.compute(),
+		Kubelets: func(ctx context.Context, clusterID string) ([]eks.Kubelet, error) {
+			return s.planes.Kubelets(ctx, clusterID)
+		},
 		AllowUnsupported: s.o.AllowUnsupported,
 		Log:              s.log.With("part", "eks"),
 		BuiltMinors: func() (minors []string) {

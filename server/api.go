@@ -77,9 +77,10 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("AWS APIs", func(ctx context.Context) error { return aws.Serve(ctx, plain, handler, s.log) })
 	s.goRun("AWS APIs over TLS", func(ctx context.Context) error { return aws.Serve(ctx, overTLS, handler, s.log) })
 	s.goRun("sessions", s.sts.CollectExpired)
+	s.goRun("records of pods", s.pods.run)
 	s.goRun("control socket", func(ctx context.Context) error {
 		return control.Server{
-			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, Policies: s.customPolicies(),
+			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster, Policies: s.customPolicies(),
 		}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil

@@ -67,6 +67,7 @@ type Server struct {
 	eks     *eks.Service
 	ssm     *ssm.Service
 	eksauth *eksauth.Service
+	pods    *podRecords
 	planes  *controlplane.Controller
 	hook    *kubehook.Client
 

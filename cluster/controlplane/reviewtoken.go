@@ -58,12 +58,8 @@ func (c *clients) get(id string, generation int, renew func() (*kubeapi.Client, 
 // ReviewToken asks a cluster whether a ServiceAccount token is good for an audience, which it is as long as the pod and the
 // ServiceAccount that it is bound to are there. An Error is of kind NotFound when it is not, of kind Unavailable when the cluster does
 // not answer.
-func (c *Controller) ReviewToken(ctx context.Context, clusterID, token, audience string) error {
-	item, err := c.planes.Get(ctx, clusterID)
-	if err != nil {
-		return minato.Errorf(minato.Unavailable, "the cluster has no control plane: %w", err)
-	}
-	api, err := c.reviewers.get(clusterID, item.Value.Active.Number, func() (*kubeapi.Client, error) { return c.Client(ctx, clusterID) })
+func (c *Controller) ReviewToken(ctx context.Context, plane *ControlPlane, token, audience string) error {
+	api, err := c.reviewers.get(plane.ClusterID, plane.Active.Number, func() (*kubeapi.Client, error) { return c.Client(ctx, plane.ClusterID) })
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,11 @@ import (
 func identityCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "identity",
-		Short: "find out which AWS credentials pods have, and what these may do",
+		Short: "AWS credentials of pods: which they have, what these may do, and for which clusters",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(explainIdentityCommand())
+	cmd.AddCommand(explainIdentityCommand(), registerIdentityCommand())
 	return cmd
 }
 

@@ -77,6 +77,8 @@ type Server struct {
 	ExplainAccess func(ctx context.Context, q AccessQuestion) (*access.Explanation, error)
 	// ExplainIdentity says which credentials pods have, and what these may do. An error is for whoever asked.
 	ExplainIdentity func(ctx context.Context, q IdentityQuestion) (*eksauth.Explanation, error)
+	// ConnectCluster says who signs the tokens of a registered cluster. An error is for whoever asked.
+	ConnectCluster func(ctx context.Context, q ConnectRequest) error
 	// Policies keeps the access policies that customers make.
 	Policies Policies
 }
@@ -109,6 +111,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	})
 	mux.HandleFunc("POST /access/explain", s.explain)
 	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
+	mux.HandleFunc("POST "+connectPath, s.connect)
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })

@@ -7,6 +7,7 @@ import (
 
 	"minato.dev/minato"
 	"minato.dev/minato/internal/home"
+	"minato.dev/minato/internal/jwks"
 	"minato.dev/minato/service/eksauth"
 )
 
@@ -39,6 +40,43 @@ func (s Server) explainIdentity(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(e)
+}
+
+// ConnectRequest says who signs the ServiceAccount tokens of a registered cluster.
+type ConnectRequest struct {
+	Account string          `json:"account,omitempty"` // of the cluster; empty is the server's first
+	Cluster string          `json:"cluster"`
+	Issuer  string          `json:"issuer"`
+	JWKS    json.RawMessage `json:"jwks"`
+}
+
+const connectPath = "/identity/register"
+
+// connect answers POST /identity/register: nothing, or a message with status 400.
+func (s Server) connect(w http.ResponseWriter, r *http.Request) {
+	var q ConnectRequest
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion+jwks.MaxBytes))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&q)
+	if err == nil {
+		err = s.ConnectCluster(r.Context(), q)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+// ConnectCluster tells the running server who signs the ServiceAccount tokens of a registered cluster.
+func ConnectCluster(ctx context.Context, dir home.Dir, q ConnectRequest) error {
+	request, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	status, body, err := exchange(ctx, dir, http.MethodPost, connectPath, request)
+	if err == nil && status != http.StatusOK {
+		err = minato.Errorf(minato.Invalid, "%s", body)
+	}
+	return err
 }
 
 // ExplainIdentity asks the running server which credentials the pods of a ServiceAccount have, and what these may do.

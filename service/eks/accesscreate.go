@@ -114,7 +114,7 @@ func (s *Service) putNewEntry(ctx context.Context, c Caller, cluster store.Item[
 
 // unchanged holds a commit to a cluster's record as it was read, so that a cluster that is being deleted gets no entries.
 func (s *Service) unchanged(cluster store.Item[Cluster]) store.Op {
-	return store.Check(Clusters(s.Store).Key(cluster.ID), cluster.Revision)
+	return store.Check(recordsOf(s.Store, &cluster.Value).Key(cluster.ID), cluster.Revision)
 }
 
 // newEntry checks a request and makes the record that it asks for. Nothing is written.

@@ -105,6 +105,12 @@ func (s *Service) createdBefore(ctx context.Context, scope minato.Scope, r Creat
 			return nil, exists
 		}
 	}
+	switch _, err := ConnectedClusters(s.Store).Get(ctx, ClusterKey(scope, r.Name)); {
+	case err == nil:
+		return nil, exists
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, s.clusterError(ctx, r.Name, err)
+	}
 	if n := len(page.Items) + len(page.Corrupt); n >= maxClusters {
 		return nil, minato.Errorf(minato.LimitExceeded, "This account has %d clusters in %s already, at most %d are allowed", n, scope.Region, maxClusters).With("clusterName", r.Name)
 	}

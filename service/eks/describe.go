@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"minato.dev/minato"
@@ -34,8 +35,8 @@ type ClusterList struct {
 	NextToken string
 }
 
-// ListClusters lists an account's clusters in this region, by name. include may hold "all", which on AWS adds clusters
-// that are registered from elsewhere; here there are none.
+// ListClusters lists an account's clusters in this region, by name. include may hold "all", which adds those that are registered and run
+// elsewhere.
 func (s *Service) ListClusters(ctx context.Context, c Caller, page PageRequest, include []string) (ClusterList, error) {
 	if err := s.authorize(ctx, c, "eks:ListClusters", minato.ARN{}); err != nil {
 		return ClusterList{}, err
@@ -44,6 +45,9 @@ func (s *Service) ListClusters(ctx context.Context, c Caller, page PageRequest, 
 		if word != "all" {
 			return ClusterList{}, minato.Errorf(minato.Invalid, "include %q is not valid: only \"all\" is", shorten(word))
 		}
+	}
+	if len(include) > 0 {
+		return s.allClusters(ctx, c.Scope, page)
 	}
 	limit, err := page.limit()
 	if err != nil {
@@ -72,4 +76,24 @@ func (s *Service) ListClusters(ctx context.Context, c Caller, page PageRequest, 
 		list.NextToken = nextToken("clusters", parts[len(parts)-1])
 	}
 	return list, nil
+}
+
+// allClusters lists clusters of ours and connected ones: there are few enough of both to read them all.
+func (s *Service) allClusters(ctx context.Context, scope minato.Scope, page PageRequest) (ClusterList, error) {
+	var all []string
+	for _, records := range []*store.Collection[Cluster]{Clusters(s.Store), ConnectedClusters(s.Store)} {
+		found, err := records.List(ctx, store.ID(scope.Account, string(scope.Region))+"/", "", 0)
+		if err != nil {
+			return ClusterList{}, minato.Errorf(minato.Internal, "listing clusters: %w", err)
+		}
+		for _, corrupt := range found.Corrupt {
+			s.logCorrupt(ctx, corrupt)
+		}
+		for _, item := range found.Items {
+			all = append(all, item.Value.Name)
+		}
+	}
+	slices.Sort(all)
+	names, next, err := pageOf(all, "clusters", page, func(name string) string { return name })
+	return ClusterList{Names: append([]string{}, names...), NextToken: next}, err
 }

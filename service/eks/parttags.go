@@ -74,7 +74,7 @@ func (p part) find(ctx context.Context, s *Service, c Caller, action string, mor
 	ours := p.arn.Account == c.Scope.Account && p.arn.Region == string(c.Scope.Region)
 	var tags minato.Tags
 	found := false
-	cluster, err := Clusters(s.Store).Get(ctx, ClusterKey(c.Scope, p.cluster))
+	cluster, err := FindCluster(ctx, s.Store, ClusterKey(c.Scope, p.cluster))
 	if err == nil && ours {
 		var uuid string
 		uuid, tags, err = p.kind.read(ctx, s, &cluster.Value, p.name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"minato.dev/minato"
@@ -21,6 +22,11 @@ const (
 
 // serviceAccountName is a ServiceAccount's name (RFC 1123 subdomain).
 var serviceAccountName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+
+// takesIdentities is whether the cluster is there for associations. A registered one takes them before it is connected.
+func (c *Cluster) takesIdentities() bool {
+	return slices.Contains([]ClusterStatus{ClusterActive, ClusterUpdating, ClusterPending}, c.Status.Status)
+}
 
 // checkPodSubject checks the namespace and the ServiceAccount of an association. Neither needs to exist.
 func checkPodSubject(namespace, serviceAccount string) error {

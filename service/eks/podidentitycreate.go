@@ -92,7 +92,7 @@ func checkPodIdentityFree(s store.Store, all store.Page[PodIdentityAssociation],
 
 // newPodIdentity checks a request and makes the record that it asks for. Nothing is written.
 func (s *Service) newPodIdentity(ctx context.Context, c Caller, cluster *Cluster, r CreatePodIdentityRequest) (a PodIdentityAssociation, err error) {
-	if cluster.Status.Status != ClusterActive && cluster.Status.Status != ClusterUpdating {
+	if !cluster.takesIdentities() {
 		return a, minato.Errorf(minato.WrongState, "Cluster '%s' is not in ACTIVE status", r.ClusterName)
 	}
 	if err := checkPodSubject(r.Namespace, r.ServiceAccount); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // readPodIdentity reads an association and its cluster for an action, and authorizes it.
 func (s *Service) readPodIdentity(ctx context.Context, c Caller, action, clusterName, id string) (cluster store.Item[Cluster], a store.Item[PodIdentityAssociation], err error) {
-	cluster, clusterErr := Clusters(s.Store).Get(ctx, ClusterKey(c.Scope, clusterName))
+	cluster, clusterErr := FindCluster(ctx, s.Store, ClusterKey(c.Scope, clusterName))
 	readErr := store.ErrNotFound
 	if clusterErr == nil {
 		a, readErr = podIdentityByID(ctx, s.Store, cluster.Value.ID, id)

@@ -51,7 +51,7 @@ func (s *Service) UpdatePodIdentityAssociation(ctx context.Context, c Caller, r 
 
 // changePodIdentity makes the change that a request asks for. Nothing is written.
 func (s *Service) changePodIdentity(ctx context.Context, c Caller, cluster *Cluster, a *PodIdentityAssociation, r UpdatePodIdentityRequest) (err error) {
-	if cluster.Status.Status != ClusterActive && cluster.Status.Status != ClusterUpdating {
+	if !cluster.takesIdentities() {
 		return minato.Errorf(minato.WrongState, "Cluster '%s' is not in ACTIVE status", r.ClusterName)
 	}
 	if r.TargetRole != nil {

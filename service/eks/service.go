@@ -14,7 +14,7 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// Service is the operations of the EKS API on the records. All fields but the switches are needed.
+// Service is the operations of the EKS API on the records. All fields are needed but the switches and what says so.
 type Service struct {
 	Store     store.Store
 	Now       func() time.Time
@@ -40,6 +40,11 @@ type Service struct {
 	PrivateEndpoints bool
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string
+	// Kubelets are the kubelets of a cluster's nodes, as the cluster itself knows them.
+	Kubelets func(ctx context.Context, clusterID string) ([]Kubelet, error)
+	// RollbackBlockers are the names of a cluster's insights of category ROLLBACK_READINESS that are in ERROR for going back to a
+	// minor. It may be nil.
+	RollbackBlockers func(ctx context.Context, c *Cluster, target string) ([]string, error)
 	// AllowUnsupported offers built minors that are past their support, or have none.
 	AllowUnsupported bool
 	Log              *slog.Logger
@@ -98,10 +103,14 @@ func resourceTags(tags minato.Tags) conditions {
 // cluster reads a cluster's record for an action and authorizes it. Who may not do the action learns nothing about whether
 // the cluster exists.
 func (s *Service) cluster(ctx context.Context, c Caller, action, name string, more ...conditions) (store.Item[Cluster], error) {
-	item, readErr := Clusters(s.Store).Get(ctx, ClusterKey(c.Scope, name))
+	item, readErr := FindCluster(ctx, s.Store, ClusterKey(c.Scope, name))
 	more = append(more, resourceTags(item.Value.Tags))
 	if err := s.authorize(ctx, c, action, clusterARN(c.Scope, name), more...); err != nil {
 		return store.Item[Cluster]{}, err
+	}
+	if item.Value.Connector != nil && !slices.Contains(connectedActions, action) {
+		return item, minato.Errorf(minato.WrongState, "Cluster %s runs elsewhere: it is registered for EKS Pod Identity, and %s is not for such clusters", name, action).
+			With("clusterName", name)
 	}
 	return item, s.clusterError(ctx, name, readErr)
 }
@@ -124,7 +133,7 @@ func (s *Service) modify(ctx context.Context, c Caller, action, name string, cha
 		if err != nil {
 			return Cluster{}, err
 		}
-		_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).UpdateOp(item))...)
+		_, err = s.Store.Commit(ctx, append(ops, recordsOf(s.Store, &item.Value).UpdateOp(item))...)
 		if errors.Is(err, store.ErrConflict) && ctx.Err() == nil {
 			continue
 		}

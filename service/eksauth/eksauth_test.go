@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
 	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/internal/seal"
@@ -51,6 +52,7 @@ func newKey() *rsa.PrivateKey {
 type world struct {
 	testing.TB
 	*eksauth.Service
+	store   store.Store
 	iam     *iam.Service
 	cluster eks.Cluster
 	node    eksauth.Caller
@@ -67,9 +69,17 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	s := memstore.New()
-	w := &world{TB: t, iam: iam.New(s, sealer, &clock.Clock{}), cluster: eks.Cluster{Scope: scope, ID: "0123", Name: "production"}}
+	w := &world{TB: t, store: s, iam: iam.New(s, sealer, &clock.Clock{}), cluster: eks.Cluster{Scope: scope, ID: "0123", Name: "production"}}
 	w.Service = &eksauth.Service{
-		Store: s, Authorize: w.iam.Authorize, Session: sts.New(w.iam).PodSession, Log: slog.New(slog.DiscardHandler),
+		Cluster: func(ctx context.Context, id string) (eks.Cluster, error) {
+			item, err := eks.Clusters(s).Get(ctx, id)
+			return item.Value, err
+		},
+		Association: func(ctx context.Context, id string) (eks.PodIdentityAssociation, error) {
+			item, err := eks.PodIdentityAssociations(s).Get(ctx, id)
+			return item.Value, err
+		},
+		Authorize: w.iam.Authorize, Session: sts.New(w.iam).PodSession, Log: slog.New(slog.DiscardHandler),
 		Issuer: func(context.Context, *eks.Cluster) (eksauth.Issuer, error) {
 			return eksauth.Issuer{URL: issuerURL, Keys: map[string]crypto.PublicKey{"old": strangeKey.Public(), "k1": ourKey.Public()}}, nil
 		},
@@ -121,7 +131,7 @@ func (w *world) associate(change func(*eks.PodIdentityAssociation)) {
 	if change != nil {
 		change(&a)
 	}
-	_, err := eks.PodIdentityAssociations(w.Store).Create(w.Context(), eks.PodIdentityKey(a.ClusterID, a.Namespace, a.ServiceAccount), a)
+	_, err := eks.PodIdentityAssociations(w.store).Create(w.Context(), eks.PodIdentityKey(a.ClusterID, a.Namespace, a.ServiceAccount), a)
 	w.must(err)
 }
 

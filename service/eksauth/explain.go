@@ -85,7 +85,7 @@ const roleAnnotation, audienceAnnotation = "eks.amazonaws.com/role-arn", "eks.am
 
 // Explain answers a question. An error is for whoever asked.
 func (x Explainer) Explain(ctx context.Context, q Question) (*Explanation, error) {
-	item, err := eks.Clusters(x.Store).Get(ctx, eks.ClusterKey(q.Scope, q.Cluster))
+	item, err := eks.FindCluster(ctx, x.Store, eks.ClusterKey(q.Scope, q.Cluster))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, minato.Errorf(minato.NotFound, "account %s has no cluster %q; --account names another account", q.Scope.Account, q.Cluster)
 	}
@@ -122,7 +122,7 @@ func (x Explainer) serviceAccount(ctx context.Context, e *Explanation, cluster *
 	case minato.NotFound:
 		e.add("service account", No, "%s/%s is not in the cluster: there are no pods of it", e.Namespace, e.ServiceAccount)
 	case minato.Unavailable:
-		e.add("service account", Skipped, "the cluster does not answer")
+		e.add("service account", Skipped, "it cannot be asked for: %s", err)
 	default:
 		return nil, err
 	}

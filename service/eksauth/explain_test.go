@@ -16,7 +16,7 @@ import (
 func (w *world) explain(annotations map[string]string, missing error, action, resource string) *eksauth.Explanation {
 	w.Helper()
 	x := eksauth.Explainer{
-		Store: w.Store, IAM: w.iam, STS: sts.New(w.iam),
+		Store: w.store, IAM: w.iam, STS: sts.New(w.iam),
 		Annotations: func(context.Context, *eks.Cluster, string, string) (map[string]string, error) {
 			return annotations, missing
 		},
@@ -91,10 +91,10 @@ func TestExplain(t *testing.T) {
 func TestExplainAnnotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	item, err := eks.Clusters(w.Store).Get(t.Context(), eks.ClusterKey(scope, w.cluster.Name))
+	item, err := eks.Clusters(w.store).Get(t.Context(), eks.ClusterKey(scope, w.cluster.Name))
 	w.must(err)
 	item.Value.Status.Issuer = "https://oidc.example/id/ABC"
-	_, err = eks.Clusters(w.Store).Put(t.Context(), item)
+	_, err = eks.Clusters(w.store).Put(t.Context(), item)
 	w.must(err)
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.example/id/ABC"},
 		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example/id/ABC:sub":"system:serviceaccount:dev:app","oidc.example/id/ABC:aud":"sts.amazonaws.com"}}}]}`

@@ -17,8 +17,11 @@ import (
 
 // Service is EKS Auth. All fields are needed.
 type Service struct {
-	Store     store.Store
 	Authorize iam.Authorize
+	// Cluster and Association read records by their ids, as eks.Clusters and eks.PodIdentityAssociations have them: store.ErrNotFound if
+	// there is none. They are functions because they are asked for each pod, so that copies in memory can answer.
+	Cluster     func(ctx context.Context, id string) (eks.Cluster, error)
+	Association func(ctx context.Context, id string) (eks.PodIdentityAssociation, error)
 	// Issuer is who signs the ServiceAccount tokens of a cluster.
 	Issuer func(ctx context.Context, cluster *eks.Cluster) (Issuer, error)
 	// Alive asks a cluster whether the pod and the ServiceAccount of a token that it has signed are still there: an Error of kind
@@ -65,6 +68,9 @@ func (s *Service) AssumeRoleForPodIdentity(ctx context.Context, c Caller, cluste
 	if err != nil {
 		return Credentials{}, err
 	}
+	if cluster.Status.Status == eks.ClusterPending {
+		return Credentials{}, minato.Errorf(minato.WrongState, "Cluster %s is registered and not connected yet: `minato identity register` says who signs its tokens", clusterName)
+	}
 	issuer, err := s.Issuer(ctx, &cluster)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding the issuer of cluster %s: %w", clusterName, err)
@@ -99,26 +105,26 @@ func (s *Service) cluster(ctx context.Context, c Caller, name string) (eks.Clust
 	if err := s.Authorize(ctx, access); err != nil {
 		return eks.Cluster{}, err
 	}
-	item, err := eks.Clusters(s.Store).Get(ctx, eks.ClusterKey(c.Scope, name))
+	cluster, err := s.Cluster(ctx, eks.ClusterKey(c.Scope, name))
 	if errors.Is(err, store.ErrNotFound) {
 		return eks.Cluster{}, minato.Errorf(minato.NotFound, "No cluster found for name: %s.", name)
 	}
 	if err != nil {
 		return eks.Cluster{}, fmt.Errorf("reading the record of cluster %s: %w", name, err)
 	}
-	return item.Value, nil
+	return cluster, nil
 }
 
 func (s *Service) association(ctx context.Context, cluster *eks.Cluster, pod Pod) (eks.PodIdentityAssociation, error) {
-	item, err := eks.PodIdentityAssociations(s.Store).Get(ctx, eks.PodIdentityKey(cluster.ID, pod.Namespace, pod.ServiceAccount))
+	a, err := s.Association(ctx, eks.PodIdentityKey(cluster.ID, pod.Namespace, pod.ServiceAccount))
 	if errors.Is(err, store.ErrNotFound) {
-		return item.Value, minato.Errorf(minato.NotFound, "No Pod Identity association found for service account: %s in namespace: %s of cluster: %s",
+		return a, minato.Errorf(minato.NotFound, "No Pod Identity association found for service account: %s in namespace: %s of cluster: %s",
 			pod.ServiceAccount, pod.Namespace, cluster.Name)
 	}
 	if err != nil {
-		return item.Value, fmt.Errorf("reading the association of %s/%s: %w", pod.Namespace, pod.ServiceAccount, err)
+		return a, fmt.Errorf("reading the association of %s/%s: %w", pod.Namespace, pod.ServiceAccount, err)
 	}
-	return item.Value, nil
+	return a, nil
 }
 
 // checkAlive refuses the token of a pod that is gone. A cluster that does not answer is no reason to believe the token: agents have

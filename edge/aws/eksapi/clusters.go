@@ -4,7 +4,6 @@ import (
 	"context"
 
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
-	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/service/eks"
@@ -54,6 +53,26 @@ func (h *handlers) deleteCluster(ctx context.Context, in *awseks.DeleteClusterIn
 	return &awseks.DeleteClusterOutput{Cluster: cluster}, err
 }
 
+func (h *handlers) registerCluster(ctx context.Context, in *awseks.RegisterClusterInput) (*awseks.RegisterClusterOutput, error) {
+	r := eks.RegisterClusterRequest{Name: value(in.Name), Tags: in.Tags, ClientRequestToken: value(in.ClientRequestToken)}
+	if config := in.ConnectorConfig; config != nil {
+		r.RoleARN, r.Provider = value(config.RoleArn), string(config.Provider)
+	}
+	c, err := h.service.RegisterCluster(ctx, callerOn(ctx, r.Name), r)
+	if err != nil {
+		return nil, err
+	}
+	return &awseks.RegisterClusterOutput{Cluster: connectedOut(&c)}, nil
+}
+
+func (h *handlers) deregisterCluster(ctx context.Context, in *awseks.DeregisterClusterInput) (*awseks.DeregisterClusterOutput, error) {
+	c, err := h.service.DeregisterCluster(ctx, callerOn(ctx, value(in.Name)), value(in.Name))
+	if err != nil {
+		return nil, err
+	}
+	return &awseks.DeregisterClusterOutput{Cluster: connectedOut(&c)}, nil
+}
+
 func (h *handlers) updateClusterConfig(ctx context.Context, in *awseks.UpdateClusterConfigInput) (*awseks.UpdateClusterConfigOutput, error) {
 	u, err := h.service.UpdateClusterConfig(ctx, callerOn(ctx, value(in.Name)), updateRequest(in))
 	if err != nil {
@@ -79,26 +98,6 @@ func (h *handlers) listUpdates(ctx context.Context, in *awseks.ListUpdatesInput)
 		return nil, err
 	}
 	return &awseks.ListUpdatesOutput{UpdateIds: list.IDs, NextToken: present(list.NextToken)}, nil
-}
-
-func (h *handlers) describeClusterVersions(ctx context.Context, in *awseks.DescribeClusterVersionsInput) (*awseks.DescribeClusterVersionsOutput, error) {
-	filter := eks.VersionFilter{
-		ClusterType: value(in.ClusterType),
-		DefaultOnly: value(in.DefaultOnly),
-		IncludeAll:  value(in.IncludeAll),
-		Versions:    in.ClusterVersions,
-		Statuses:    []string{string(in.Status), string(in.VersionStatus)}, //nolint:staticcheck // Status is deprecated, and still sent
-	}
-	page := eks.PageRequest{MaxResults: in.MaxResults, NextToken: value(in.NextToken)}
-	list, err := h.service.DescribeClusterVersions(ctx, caller(ctx), filter, page)
-	if err != nil {
-		return nil, err
-	}
-	versions := []ekstypes.ClusterVersionInformation{}
-	for _, v := range list.Versions {
-		versions = append(versions, versionOut(v))
-	}
-	return &awseks.DescribeClusterVersionsOutput{ClusterVersions: versions, NextToken: present(list.NextToken)}, nil
 }
 
 func (h *handlers) tagResource(ctx context.Context, in *awseks.TagResourceInput) (*awseks.TagResourceOutput, error) {

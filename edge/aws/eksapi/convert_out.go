@@ -18,11 +18,14 @@ import (
 // clusterOut is a cluster as the API shows it. What AWS leaves absent must be absent: an empty object instead makes Terraform
 // see a difference for ever.
 func clusterOut(c *eks.Cluster) (*ekstypes.Cluster, error) {
+	if c.Connector != nil {
+		return connectedOut(c), nil
+	}
 	out := &ekstypes.Cluster{
 		Name:               &c.Name,
 		Arn:                new(c.ARN().String()),
 		CreatedAt:          &c.CreatedAt,
-		Version:            &c.Spec.Version,
+		Version:            new(c.Serving()),
 		RoleArn:            new(c.Spec.RoleARN.String()),
 		Status:             ekstypes.ClusterStatus(c.Status.Status),
 		ClientRequestToken: present(c.ClientRequestToken),
@@ -49,6 +52,19 @@ func clusterOut(c *eks.Cluster) (*ekstypes.Cluster, error) {
 		out.Identity = &ekstypes.Identity{Oidc: &ekstypes.OIDC{Issuer: &c.Status.Issuer}}
 	}
 	return out, echo(c.Spec.Echoed, out)
+}
+
+// connectedOut is a cluster that runs elsewhere. There is no activation in it: see docs/adr/0013-connected-clusters.md.
+func connectedOut(c *eks.Cluster) *ekstypes.Cluster {
+	out := &ekstypes.Cluster{
+		Name: &c.Name, Arn: new(c.ARN().String()), CreatedAt: &c.CreatedAt, Status: ekstypes.ClusterStatus(c.Status.Status), Tags: tagsOut(c.Tags),
+		ClientRequestToken: present(c.ClientRequestToken),
+		ConnectorConfig:    &ekstypes.ConnectorConfigResponse{Provider: &c.Connector.Provider, RoleArn: new(c.Connector.RoleARN.String())},
+	}
+	if c.Status.Issuer != "" {
+		out.Identity = &ekstypes.Identity{Oidc: &ekstypes.OIDC{Issuer: &c.Status.Issuer}}
+	}
+	return out
 }
 
 // echo puts members that are kept as wire JSON into the cluster.
@@ -154,7 +170,7 @@ func versionOut(v eks.VersionInfo) ekstypes.ClusterVersionInformation {
 		ClusterVersion:           &v.Minor,
 		ClusterType:              new("eks"),
 		DefaultVersion:           v.IsDefault,
-		DefaultPlatformVersion:   new(eks.PlatformVersion),
+		DefaultPlatformVersion:   new(v.PlatformVersion()),
 		KubernetesPatchVersion:   new(strings.TrimPrefix(v.Patch, "v")),
 		ReleaseDate:              day(v.Released),
 		EndOfStandardSupportDate: day(v.EndOfStandardSupport),

@@ -61,6 +61,7 @@ var codes = map[minato.Kind]string{
 	minato.Unauthenticated: "AccessDeniedException",
 	minato.Throttled:       "ThrottlingException",
 	minato.Unsupported:     "InvalidRequestException",
+	minato.WrongState:      "InvalidRequestException",
 	minato.Unavailable:     "ServiceUnavailableException",
 }
 

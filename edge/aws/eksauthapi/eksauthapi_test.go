@@ -46,7 +46,15 @@ func newAPI(t *testing.T, key *rsa.PrivateKey, trouble error) aws.API {
 		t.Fatal(err)
 	}
 	return eksauthapi.New(&eksauth.Service{
-		Store: s, Log: slog.New(slog.DiscardHandler),
+		Cluster: func(ctx context.Context, id string) (eks.Cluster, error) {
+			item, err := eks.Clusters(s).Get(ctx, id)
+			return item.Value, err
+		},
+		Association: func(ctx context.Context, id string) (eks.PodIdentityAssociation, error) {
+			item, err := eks.PodIdentityAssociations(s).Get(ctx, id)
+			return item.Value, err
+		},
+		Log: slog.New(slog.DiscardHandler),
 		Authorize: func(_ context.Context, a iam.Access) error {
 			if a.Resource.ResourceID() == "secret" {
 				return minato.Errorf(minato.Denied, "you may not")
