@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,7 @@ type Server struct {
 	o        Options
 	dir      home.Dir
 	cfg      home.Config
+	settings sync.Mutex // held while cfg changes
 	log      *slog.Logger
 	out      io.Writer
 	progress *progress.Progress
@@ -126,6 +128,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"simulated nodes", s.startSimulatedNodes},
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},
+		step{"support calendar", s.startCalendar},
 		step{"AWS APIs", s.serveAPIs},
 		step{"clusters that were up", s.waitClusters},
 		step{"cluster", s.ensureCluster},
