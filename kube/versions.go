@@ -25,6 +25,8 @@ var versionsJSON []byte
 type Version struct {
 	Minor string `json:"minor"` // "1.35"
 	Patch string `json:"patch"` // module version of k8s.io/kubernetes, "v1.35.4"
+	// Platform counts what Minato changed in how a control plane of this minor is made: patch, arguments, configuration.
+	Platform int `json:"platform"`
 
 	// EKS calendar, UTC days; zero where EKS has not published one.
 	Released             Date `json:"released"`
@@ -72,6 +74,12 @@ func (v Version) Number() int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(v.Minor, "1."))
 	return n
 }
+
+// PlatformVersion is the platform version as EKS spells it: "eks.1".
+func (v Version) PlatformVersion() string { return fmt.Sprintf("eks.%d", v.Platform) }
+
+// Next is the minor after v, if it is known.
+func (v Version) Next() (Version, bool) { return Lookup(fmt.Sprintf("1.%d", v.Number()+1)) }
 
 // Versions are all known minors, oldest first.
 func Versions() []Version { return slices.Clone(versions) }

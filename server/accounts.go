@@ -70,6 +70,9 @@ func (s *Server) eksService() *eks.Service {
 		Applied:          s.applied,
 		Network:          s.network(),
 		Compute:          s.compute(),
+		Kubelets: func(ctx context.Context, clusterID string) ([]eks.Kubelet, error) {
+			return s.planes.Kubelets(ctx, clusterID)
+		},
 		AllowUnsupported: s.o.AllowUnsupported,
 		Log:              s.log.With("part", "eks"),
 		BuiltMinors: func() (minors []string) {

@@ -112,7 +112,7 @@ func (s *Server) oneCluster(ctx context.Context, c *eks.Cluster, processes []sup
 		Region:       string(c.Scope.Region),
 		Name:         c.Name,
 		ID:           c.ID,
-		Version:      c.Spec.Version,
+		Version:      c.Serving(),
 		Status:       string(c.Status.Status),
 		Endpoint:     c.Status.Endpoint,
 		LoggingTypes: c.Spec.LoggingTypes,

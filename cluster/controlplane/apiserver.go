@@ -30,6 +30,8 @@ func (p plan) apiServer() supervisor.Spec {
 		// kube-apiserver would publish its private port, and take the address away whenever a generation ends.
 		// Minato writes the endpoints of the kubernetes Service itself: see serviceEndpoints.
 		"--endpoint-reconciler-type=none",
+		// A watch would keep a kube-apiserver that ends for its next generation from ending, until it is killed.
+		"--shutdown-watch-termination-grace-period=1s",
 		"--tls-cert-file=" + p.Dir.pki("apiserver.crt"),
 		"--tls-private-key-file=" + p.Dir.pki("apiserver.key"),
 

@@ -11,6 +11,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/service/eks"
 )
 
 // What follows asks a running cluster, on behalf of Minato's operator; it changes nothing.
@@ -132,4 +133,28 @@ func (c *Controller) Review(ctx context.Context, clusterID string, q access.Ques
 		reason = strings.TrimSpace(reason + " " + answer.Status.EvaluationError)
 	}
 	return answer.Status.Allowed, reason, err
+}
+
+// Kubelets are the kubelets of a cluster's nodes. An error is of kind Unavailable when the cluster does not answer.
+func (c *Controller) Kubelets(ctx context.Context, clusterID string) (kubelets []eks.Kubelet, err error) {
+	err = c.ask(ctx, clusterID, func(a *api) error {
+		items, err := a.List(ctx, "/api/v1/nodes", nil)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			var n struct {
+				Metadata struct{ Name string }
+				Status   struct {
+					NodeInfo struct{ KubeletVersion string }
+				}
+			}
+			if err := json.Unmarshal(item, &n); err != nil {
+				return err
+			}
+			kubelets = append(kubelets, eks.Kubelet{Node: n.Metadata.Name, Version: n.Status.NodeInfo.KubeletVersion})
+		}
+		return nil
+	})
+	return kubelets, err
 }

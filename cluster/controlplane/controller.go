@@ -151,7 +151,14 @@ func (c *Controller) run(ctx context.Context, p *pass, steps []step) error {
 		if err == nil {
 			continue
 		}
-		if pr := asProblem(err); pr.fatal {
+		pr := asProblem(err)
+		failed, checkErr := c.upgradeFailed(ctx, p, pr)
+		switch {
+		case checkErr != nil:
+			err = errors.Join(err, checkErr)
+		case failed:
+			err = errors.Join(err, c.failUpdates(ctx, p, pr))
+		case pr.fatal:
 			err = errors.Join(err, c.giveUp(ctx, p, pr))
 		}
 		if p.cluster.Status.Status == eks.ClusterFailed {
@@ -169,14 +176,20 @@ func (c *Controller) giveUp(ctx context.Context, p *pass, pr *problem) error {
 	case eks.ClusterCreating:
 		return p.cluster.Transition(eks.ClusterFailed, eks.ByReconciler)
 	case eks.ClusterUpdating:
-		ops, err := eks.FailUpdates(ctx, c.deps.Store, &p.cluster, eks.UpdateError{Code: updateErrorUnknown, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}})
-		if err != nil {
+		if err := c.failUpdates(ctx, p, pr); err != nil {
 			return err
 		}
-		p.ops = append(p.ops, ops...)
 		return p.cluster.Transition(eks.ClusterActive, eks.ByReconciler)
 	}
 	return nil
+}
+
+// failUpdates ends the updates that run as Failed, and sets the cluster's spec back to what it was before them.
+func (c *Controller) failUpdates(ctx context.Context, p *pass, pr *problem) error {
+	reason := eks.UpdateError{Code: updateErrorUnknown, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}
+	ops, err := eks.FailUpdates(ctx, c.deps.Store, &p.cluster, reason)
+	p.ops = append(p.ops, ops...)
+	return err
 }
 
 // commit writes what the pass changed on the cluster's record, with all that goes with it, or nothing when there is nothing.

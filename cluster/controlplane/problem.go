@@ -21,6 +21,12 @@ const (
 // go wrong here.
 const updateErrorUnknown = "Unknown"
 
+// Reasons that the rest of the package asks about.
+const (
+	reasonCrashLoop = "CrashLoop"
+	reasonNotBuilt  = "NotBuilt"
+)
+
 // problem is why a step could not make true what it is for. It becomes the step's condition, and with a code it is an issue
 // of the cluster's health that the owner sees.
 type problem struct {

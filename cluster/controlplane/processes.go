@@ -85,7 +85,7 @@ func (ps Processes) crashLoop(name string) error {
 		return nil
 	}
 	component := ComponentOf(name)
-	return problemf("CrashLoop", issueInternal, "%s has ended %d times (%s) and is started again and again; its log says why: %s.log in the cluster's log folder",
+	return problemf(reasonCrashLoop, issueInternal, "%s has ended %d times (%s) and is started again and again; its log says why: %s.log in the cluster's log folder",
 		component, st.Restarts, st.LastExit, component)
 }
 

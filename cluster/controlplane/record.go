@@ -43,6 +43,8 @@ type Generation struct {
 	Ports  Ports  `json:"ports"`
 	// Fingerprint is over everything that only a new generation can change; see plan.fingerprint.
 	Fingerprint string `json:"fingerprint"`
+	// Begun is when a next generation was begun, by the machine's clock.
+	Begun time.Time `json:"begun,omitzero"`
 }
 
 // Ports are the loopback ports of a generation.

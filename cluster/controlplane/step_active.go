@@ -5,18 +5,16 @@ import (
 	"encoding/base64"
 
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/service/eks"
 )
-
-// platformVersion is what Minato answers as the EKS platform version. EKS counts it up for each minor with changes to its own
-// control plane; Minato's builds have none of their own.
-const platformVersion = "eks.1"
 
 // activeStep says that all is true: what clients need to reach the cluster, the generation of the spec that was carried out,
 // the updates that are done by it, and ACTIVE.
 type activeStep struct {
 	store    store.Store
 	settings Settings
+	clock    *clock.Clock
 }
 
 func (s activeStep) do(ctx context.Context, p *pass) error {
@@ -24,7 +22,11 @@ func (s activeStep) do(ctx context.Context, p *pass) error {
 	status.Endpoint = endpointURL(s.settings, p.plane.Value.Port)
 	status.CAData = base64.StdEncoding.EncodeToString(p.keys.ClusterCA.CertPEM)
 	status.Issuer = p.plane.Value.Issuer
-	status.PlatformVersion = platformVersion
+	since := s.clock.Now()
+	if len(status.Versions) == 0 {
+		since = p.cluster.CreatedAt
+	}
+	status.Serves(p.plan.Version.Minor, p.plan.Version.PlatformVersion(), since)
 	status.ObservedGeneration = p.cluster.Spec.Generation
 	if status.Status == eks.ClusterActive && p.item.Value.Status.ObservedGeneration == status.ObservedGeneration {
 		return nil

@@ -18,7 +18,7 @@ func (s apiServerStep) do(ctx context.Context, p *pass) error {
 	st, known := s.processes.Status(spec.Name)
 	if !known && !s.built(p.plan.Version.Minor) {
 		minor := p.plan.Version.Minor
-		return problemf("NotBuilt", issueVersion, "Kubernetes %s is not built on this machine: run `make kube VERSION=%s`", minor, minor)
+		return problemf(reasonNotBuilt, issueVersion, "Kubernetes %s is not built on this machine: run `make kube VERSION=%s`", minor, minor)
 	}
 	api, err := newAPI(p, loopback(p.plan.Ports.APIServer))
 	if err != nil {

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/supervisor"
@@ -33,6 +34,11 @@ func (s generationStep) do(ctx context.Context, p *pass) error {
 		if err := s.write(ctx, p, plane); err != nil {
 			return err
 		}
+	case plane.Next != nil && plane.Active.Fingerprint == want:
+		// What a next generation was begun for is not wanted any more: an update has failed, say. The active one is still there.
+		if err := s.abandon(ctx, p); err != nil {
+			return err
+		}
 	case p.wanted().Fingerprint != want || s.robbed(p.cluster.ID, p.wanted()):
 		if err := s.begin(ctx, p, version, want); err != nil {
 			return err
@@ -60,8 +66,17 @@ func (s generationStep) begin(ctx context.Context, p *pass, version kube.Version
 	plane.Next = &Generation{
 		Number: number, Patch: version.Patch, Fingerprint: fingerprint,
 		Ports: Ports{APIServer: free[0], ControllerManager: free[1], Scheduler: free[2]},
+		Begun: time.Now().UTC(),
 	}
 	return s.write(ctx, p, plane, append(ops, claimPorts(s.store, p.cluster.ID, free...)...)...)
+}
+
+// abandon drops the next generation. What ran of it is stopped by retireStep, after the gate has turned back, if it had turned.
+func (s generationStep) abandon(ctx context.Context, p *pass) error {
+	plane := p.plane.Value
+	ops := releasePorts(s.store, plane.Next.Ports.all()...)
+	plane.Next = nil
+	return s.write(ctx, p, plane, ops...)
 }
 
 func (s generationStep) write(ctx context.Context, p *pass, plane ControlPlane, ops ...store.Op) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/store"
@@ -19,23 +20,28 @@ type routeStep struct {
 }
 
 // begin writes the route where there is none, so that the gate is listening by the time that kube-apiserver is, and keeps its
-// list of who may connect. While a next generation is on its way, connections go where they went.
+// list of who may connect. While a next generation is on its way, connections go where they went; if it was given up after they
+// had gone to it, they come back.
 func (s routeStep) begin(ctx context.Context, p *pass) error {
-	backends := backendsOf(p.plane.Value.Active)
-	if p.plane.Value.Next != nil {
-		if item, err := gate.Routes(s.store).Get(ctx, p.cluster.ID); err == nil {
-			backends = item.Value.Backends
+	backends, leaving := backendsOf(p.plane.Value.Active), []string(nil)
+	if item, err := gate.Routes(s.store).Get(ctx, p.cluster.ID); err == nil {
+		switch now := item.Value; {
+		case p.plane.Value.Next != nil, slices.Equal(now.Backends, backends):
+			backends, leaving = now.Backends, now.Leaving
+		default:
+			leaving = now.Backends
 		}
 	}
-	return s.set(ctx, p, backends)
+	return s.set(ctx, p, backends, leaving...)
 }
 
-// set makes the route what the records say, with these backends.
-func (s routeStep) set(ctx context.Context, p *pass, backends []string) error {
+// set makes the route what the records say, with these backends, and with those whose connections are to end.
+func (s routeStep) set(ctx context.Context, p *pass, backends []string, leaving ...string) error {
 	want := gate.Route{
 		ClusterID:  p.cluster.ID,
 		Port:       p.plane.Value.Port,
 		Backends:   backends,
+		Leaving:    leaving,
 		AllowCIDRs: publicCIDRs(p.cluster.Spec),
 
 		VPCID:         p.cluster.Spec.VPCID,
@@ -72,8 +78,37 @@ func (s routeStep) obeyed(ctx context.Context, p *pass) (gate.RouteState, error)
 	return s.state(ctx, p.cluster.ID)
 }
 
+// drainLimit is how long the gate may take to close the connections of backends that are about to end. Those that are left then,
+// with requests that take longer, see kube-apiserver end them itself.
+const drainLimit = 4 * time.Second
+
+// drained waits until no connection goes to the leaving backends any more.
+func (s routeStep) drained(ctx context.Context, p *pass) error {
+	item, err := gate.Routes(s.store).Get(ctx, p.cluster.ID)
+	if err != nil || len(item.Value.Leaving) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	_ = poll(ctx, "the connections of the last generation to end", func(ctx context.Context) error {
+		state, err := s.state(ctx, p.cluster.ID)
+		if err != nil {
+			return err
+		}
+		for _, addr := range item.Value.Leaving {
+			if state.Open[addr] > 0 {
+				return errConnected
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+var errConnected = errors.New("there are connections still")
+
 func sameRoute(a, b gate.Route) bool {
-	return a.Port == b.Port && slices.Equal(a.Backends, b.Backends) && slices.Equal(a.AllowCIDRs, b.AllowCIDRs) &&
+	return a.Port == b.Port && slices.Equal(a.Backends, b.Backends) && slices.Equal(a.Leaving, b.Leaving) && slices.Equal(a.AllowCIDRs, b.AllowCIDRs) &&
 		a.VPCID == b.VPCID && a.SecurityGroup == b.SecurityGroup
 }
 

@@ -23,7 +23,7 @@ func (s switchStep) do(ctx context.Context, p *pass) error {
 	if plane.Next == nil {
 		return nil
 	}
-	if err := s.route.set(ctx, p, backendsOf(*plane.Next)); err != nil {
+	if err := s.route.set(ctx, p, backendsOf(*plane.Next), backendsOf(plane.Active)...); err != nil {
 		return err
 	}
 	if _, err := s.route.obeyed(ctx, p); err != nil {
@@ -62,8 +62,12 @@ func (s controllersStep) run(ctx context.Context, p *pass, spec supervisor.Spec,
 	return s.processes.ensure(ctx, spec)
 }
 
-// retireStep stops every process of the cluster that is not of the active generation, and removes those generations' files.
-type retireStep struct{ processes Processes }
+// retireStep stops every process of the cluster that is not of the active generation, once no new connection goes there, and
+// removes those generations' files.
+type retireStep struct {
+	route     routeStep
+	processes Processes
+}
 
 func (s retireStep) do(ctx context.Context, p *pass) error {
 	active := p.plane.Value.Active.Number
@@ -73,7 +77,18 @@ func (s retireStep) do(ctx context.Context, p *pass) error {
 		processName(p.cluster.ID, schedulerComponent, active),
 	}
 	old := slices.DeleteFunc(s.processes.of(p.cluster.ID), func(name string) bool { return slices.Contains(keep, name) })
+	if len(old) > 0 {
+		if _, err := s.route.obeyed(ctx, p); err != nil {
+			return err
+		}
+		if err := s.route.drained(ctx, p); err != nil {
+			return err
+		}
+	}
 	if err := s.processes.stop(ctx, old...); err != nil {
+		return err
+	}
+	if err := s.route.set(ctx, p, backendsOf(p.plane.Value.Active)); err != nil {
 		return err
 	}
 	return p.plan.Dir.prune(active)

@@ -34,13 +34,13 @@ func (c *Controller) buildSteps() []step {
 		{"IdentityProvider", identityProviderStep{processes: d.Processes}.do},
 		{"Switch", switchStep{records: c.planes, store: d.Store, route: routes, processes: d.Processes}.do},
 		{"Controllers", controllersStep{processes: d.Processes}.do},
-		{"Retire", retireStep{processes: d.Processes}.do},
+		{"Retire", retireStep{route: routes, processes: d.Processes}.do},
 		{"Endpoint", endpointStep{routes: routes, records: c.planes, store: d.Store, freePorts: d.FreePorts}.do},
 		{"Bootstrap", bootstrapStep{processes: d.Processes}.do},
 		{"Authenticator", authenticatorStep{hookPort: d.Settings.HookPort, hookCA: d.HookCA, tenantIdentity: d.TenantIdentity, done: &c.asked}.do},
 		{"AWSAuth", awsAuthStep{}.do},
 		{"Access", accessStep{applied: d.HookApplied}.do},
-		{"Active", activeStep{store: d.Store, settings: d.Settings}.do},
+		{"Active", activeStep{store: d.Store, settings: d.Settings, clock: d.Clock}.do},
 	}
 }
 

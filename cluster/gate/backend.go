@@ -11,6 +11,7 @@ import (
 // target is where a route's new connections go. It is never changed, only replaced.
 type target struct {
 	backends []string
+	leaving  []string
 	allow    allowList
 	replaced chan struct{} // closed when another target has taken its place
 }

@@ -7,6 +7,7 @@ type conn struct {
 	client  *net.TCPConn
 	backend *net.TCPConn // nil until one has accepted
 	addr    string       // the backend's
+	ended   bool         // by closeQuiet
 }
 
 func (c *conn) abort() {

@@ -55,7 +55,7 @@ func (p *Ports) open(cluster string, r Route, at Addresses) *endpoint {
 	return e
 }
 
-// follow makes new connections obey r. Open ones stay as they are.
+// follow makes new connections obey r. Open ones stay as they are, but for those to backends that are leaving.
 func (e *endpoint) follow(r Route) {
 	allow, err := parseAllowList(r.AllowCIDRs)
 	if err != nil {
@@ -64,9 +64,12 @@ func (e *endpoint) follow(r Route) {
 	e.mu.Lock()
 	e.routeErr = err
 	e.mu.Unlock()
-	old := e.target.Swap(&target{backends: r.Backends, allow: allow, replaced: make(chan struct{})})
-	if old != nil {
+	next := &target{backends: r.Backends, leaving: r.Leaving, allow: allow, replaced: make(chan struct{})}
+	if old := e.target.Swap(next); old != nil {
 		close(old.replaced)
+	}
+	if len(next.leaving) > 0 {
+		e.done.Go(func() { e.drain(next) })
 	}
 }
 

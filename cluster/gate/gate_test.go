@@ -239,6 +239,72 @@ func TestNewGenerationTakesNewConnectionsOnly(t *testing.T) {
 	}
 }
 
+// TestLeavingBackendIsDrained: connections to a backend that is leaving end between two requests, not within one.
+func TestLeavingBackendIsDrained(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	release := make(chan struct{})
+	old, young := slowBackend(t, "old", release), backend(t, "new")
+	w.set(anyone(w, old))
+	idle, busy := w.dial("127.0.0.1"), w.dial("127.0.0.1")
+	idle.ask("1")
+	r := anyone(w, young)
+	r.Leaving = []string{old}
+	w.set(r)
+	if _, err := fmt.Fprintln(busy, "slow"); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if got, err := busy.r.ReadString('\n'); err != nil || got != "old slow\n" {
+		t.Errorf("the request that was under way is answered by %q, %v", got, err)
+	}
+	if got := w.dial("127.0.0.1").ask("2"); got != "new 2" {
+		t.Errorf("a new connection is served by %q", got)
+	}
+	for name, c := range map[string]*caller{"idle": idle, "busy": busy} {
+		if _, err := c.r.ReadString('\n'); !errors.Is(err, io.EOF) {
+			t.Errorf("the %s connection to the old backend ends with %v, want EOF", name, err)
+		}
+	}
+	must(t, idle.Close())
+	must(t, busy.Close())
+	w.eventually("the old backend has no connections", func() bool { return w.state().Open[old] == 0 })
+}
+
+// slowBackend is backend that answers the line "slow" after release.
+func slowBackend(t *testing.T, name string, release <-chan struct{}) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				lines := bufio.NewScanner(c)
+				for lines.Scan() {
+					if lines.Text() == "slow" {
+						<-release
+					}
+					fmt.Fprintln(c, name, lines.Text())
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDeletedRouteClosesEverything(t *testing.T) {
 	t.Parallel()
 	w := start(t)

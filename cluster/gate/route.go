@@ -13,6 +13,8 @@ type Route struct {
 	// Backends are the host:port addresses of the ready kube-apiservers. New connections go to them in turn; open ones stay
 	// with the backend that they began with. With none, connections wait a little for one to appear.
 	Backends []string `json:"backends,omitempty"`
+	// Leaving are backends that are about to end. Their connections are closed as soon as no request is under way on them.
+	Leaving []string `json:"leaving,omitempty"`
 	// AllowCIDRs are the client networks that may connect (publicAccessCidrs), such as 0.0.0.0/0. None lets nobody in.
 	AllowCIDRs []string `json:"allowCidrs,omitempty"`
 	// VPCID is the VPC that has the endpoint inside as well, at VPCAddress and the same port. Who is in there may connect.

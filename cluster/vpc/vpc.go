@@ -133,7 +133,7 @@ func (n *network) syncClusters(clusters map[string]gate.Route) error {
 	at := gate.Addresses{Hosts: []string{gate.VPCAddress.String()}, Listen: n.listen}
 	want := map[string]gate.Route{}
 	for id, r := range clusters {
-		want[n.portID(id)] = gate.Route{Port: r.Port, Backends: r.Backends, AllowCIDRs: everybody}
+		want[n.portID(id)] = gate.Route{Port: r.Port, Backends: r.Backends, Leaving: r.Leaving, AllowCIDRs: everybody}
 	}
 	for _, addr := range n.c.c.HostPorts {
 		_, port, err := net.SplitHostPort(addr)

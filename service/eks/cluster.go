@@ -87,6 +87,8 @@ type Status struct {
 	CAData          string `json:"caData,omitempty"`   // base64 of the PEM
 	Issuer          string `json:"issuer,omitempty"`   // ServiceAccount token issuer
 	PlatformVersion string `json:"platformVersion,omitempty"`
+	// Versions are the minors that the control plane has served, oldest first. The last one serves.
+	Versions []VersionSince `json:"versions,omitempty"`
 
 	Health     []HealthIssue `json:"health,omitempty"`
 	Conditions []Condition   `json:"conditions,omitempty"`

@@ -197,17 +197,17 @@ func (s *Service) changeVersion(ctx context.Context, cluster *Cluster, r UpdateN
 			return nil, minato.Errorf(minato.Invalid, "You cannot specify version or releaseVersion when the launch template specifies an image")
 		}
 		if r.Template != nil {
-			if err := customImage(template, CreateNodegroupRequest{}, cluster.Spec.Version, spec); err != nil {
+			if err := customImage(template, CreateNodegroupRequest{}, cluster.NodeLimit(), spec); err != nil {
 				return nil, err
 			}
 		}
 	} else {
 		minor := r.Version
 		if minor == "" && (r.Template == nil || r.ReleaseVersion != "") {
-			minor = cluster.Spec.Version
+			minor = cluster.NodeLimit()
 		}
 		minor = orWord(minor, spec.Version)
-		if err := checkNodeMinor(minor, cluster.Spec.Version); err != nil {
+		if err := checkNodeMinor(minor, cluster.NodeLimit()); err != nil {
 			return nil, minato.Errorf(minato.Invalid, "Nodegroup Kubernetes version %q is not valid: %w", shorten(minor), err)
 		}
 		if err := s.chooseRelease(minor, r.ReleaseVersion, spec); err != nil {

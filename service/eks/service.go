@@ -14,7 +14,7 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// Service is the operations of the EKS API on the records. All fields but the switches are needed.
+// Service is the operations of the EKS API on the records. All fields are needed but the switches and what says so.
 type Service struct {
 	Store     store.Store
 	Now       func() time.Time
@@ -40,6 +40,11 @@ type Service struct {
 	PrivateEndpoints bool
 	// BuiltMinors are the Kubernetes minors that this server can run: "1.35".
 	BuiltMinors func() []string
+	// Kubelets are the kubelets of a cluster's nodes, as the cluster itself knows them.
+	Kubelets func(ctx context.Context, clusterID string) ([]Kubelet, error)
+	// RollbackBlockers are the names of a cluster's insights of category ROLLBACK_READINESS that are in ERROR for going back to a
+	// minor. It may be nil.
+	RollbackBlockers func(ctx context.Context, c *Cluster, target string) ([]string, error)
 	// AllowUnsupported offers built minors that are past their support, or have none.
 	AllowUnsupported bool
 	Log              *slog.Logger

@@ -13,6 +13,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/iam"
 )
 
@@ -32,6 +33,8 @@ type world struct {
 	built []string
 	// deny refuses an access; nil allows all.
 	deny func(iam.Access) bool
+
+	kubelets []Kubelet
 
 	// hookAway is what the webhooks answer instead of having applied a revision.
 	hookAway error
@@ -62,6 +65,7 @@ func newWorld(t *testing.T) *world {
 		Network:          w.network(),
 		Compute:          testCompute(),
 		BuiltMinors:      func() []string { return w.built },
+		Kubelets:         func(context.Context, string) ([]Kubelet, error) { return w.kubelets, nil },
 		Log:              slog.New(slog.DiscardHandler),
 	}
 	return w
@@ -176,6 +180,8 @@ func (w *world) reconcile(t *testing.T, name string) Cluster {
 	}
 	c := &item.Value
 	c.Status.ObservedGeneration = c.Spec.Generation
+	version, _ := kube.Lookup(c.Spec.Version)
+	c.Status.Serves(version.Minor, version.PlatformVersion(), w.Now())
 	ops, err := CompleteUpdates(t.Context(), w.Store, c)
 	if err != nil {
 		t.Fatal(err)

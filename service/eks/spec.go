@@ -48,7 +48,13 @@ const modeConfigMap = "CONFIG_MAP"
 // authenticationModes are in the order in which a cluster may go through them, one step at a time.
 var authenticationModes = []string{modeConfigMap, "API_AND_CONFIG_MAP", "API"}
 
-var supportTypes = []string{"STANDARD", "EXTENDED"}
+// The support types of an upgrade policy.
+const (
+	standardSupport = "STANDARD"
+	extendedSupport = "EXTENDED"
+)
+
+var supportTypes = []string{standardSupport, extendedSupport}
 
 // checkSpec checks the members of a spec that are right or wrong by themselves.
 func checkSpec(spec ClusterSpec) error {

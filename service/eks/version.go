@@ -9,10 +9,6 @@ import (
 	"minato.dev/minato/kube"
 )
 
-// PlatformVersion is the platform version of every cluster: Minato makes no revisions of a minor that a client could tell
-// apart. Clients expect the form eks.N.
-const PlatformVersion = "eks.1"
-
 // builtVersions are the minors that this server can run, newest first.
 func (s *Service) builtVersions() []kube.Version {
 	built := s.BuiltMinors()

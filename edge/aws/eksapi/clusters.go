@@ -4,7 +4,6 @@ import (
 	"context"
 
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
-	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/service/eks"
@@ -99,26 +98,6 @@ func (h *handlers) listUpdates(ctx context.Context, in *awseks.ListUpdatesInput)
 		return nil, err
 	}
 	return &awseks.ListUpdatesOutput{UpdateIds: list.IDs, NextToken: present(list.NextToken)}, nil
-}
-
-func (h *handlers) describeClusterVersions(ctx context.Context, in *awseks.DescribeClusterVersionsInput) (*awseks.DescribeClusterVersionsOutput, error) {
-	filter := eks.VersionFilter{
-		ClusterType: value(in.ClusterType),
-		DefaultOnly: value(in.DefaultOnly),
-		IncludeAll:  value(in.IncludeAll),
-		Versions:    in.ClusterVersions,
-		Statuses:    []string{string(in.Status), string(in.VersionStatus)}, //nolint:staticcheck // Status is deprecated, and still sent
-	}
-	page := eks.PageRequest{MaxResults: in.MaxResults, NextToken: value(in.NextToken)}
-	list, err := h.service.DescribeClusterVersions(ctx, caller(ctx), filter, page)
-	if err != nil {
-		return nil, err
-	}
-	versions := []ekstypes.ClusterVersionInformation{}
-	for _, v := range list.Versions {
-		versions = append(versions, versionOut(v))
-	}
-	return &awseks.DescribeClusterVersionsOutput{ClusterVersions: versions, NextToken: present(list.NextToken)}, nil
 }
 
 func (h *handlers) tagResource(ctx context.Context, in *awseks.TagResourceInput) (*awseks.TagResourceOutput, error) {

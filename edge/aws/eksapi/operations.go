@@ -16,6 +16,7 @@ func (h *handlers) operations() []restjson.Operation {
 	return []restjson.Operation{
 		restjson.Op(schemas.AssociateAccessPolicy, schemas.AssociateAccessPolicyRequest, schemas.AssociateAccessPolicyResponse, h.associateAccessPolicy),
 		restjson.Op(schemas.AssociateIdentityProviderConfig, schemas.AssociateIdentityProviderConfigRequest, schemas.AssociateIdentityProviderConfigResponse, h.associateIdentityProviderConfig),
+		restjson.Op(schemas.CancelUpdate, schemas.CancelUpdateRequest, schemas.CancelUpdateResponse, h.cancelUpdate),
 		restjson.Op(schemas.CreateAccessEntry, schemas.CreateAccessEntryRequest, schemas.CreateAccessEntryResponse, h.createAccessEntry),
 		restjson.Op(schemas.CreateAddon, schemas.CreateAddonRequest, schemas.CreateAddonResponse, h.createAddon),
 		restjson.Op(schemas.CreateCluster, schemas.CreateClusterRequest, schemas.CreateClusterResponse, h.createCluster),
@@ -59,6 +60,7 @@ func (h *handlers) operations() []restjson.Operation {
 		restjson.Op(schemas.UpdateAccessEntry, schemas.UpdateAccessEntryRequest, schemas.UpdateAccessEntryResponse, h.updateAccessEntry),
 		restjson.Op(schemas.UpdateAddon, schemas.UpdateAddonRequest, schemas.UpdateAddonResponse, h.updateAddon),
 		restjson.Op(schemas.UpdateClusterConfig, schemas.UpdateClusterConfigRequest, schemas.UpdateClusterConfigResponse, h.updateClusterConfig),
+		restjson.Op(schemas.UpdateClusterVersion, schemas.UpdateClusterVersionRequest, schemas.UpdateClusterVersionResponse, h.updateClusterVersion),
 		restjson.Op(schemas.UpdateNodegroupConfig, schemas.UpdateNodegroupConfigRequest, schemas.UpdateNodegroupConfigResponse, h.updateNodegroupConfig),
 		restjson.Op(schemas.UpdateNodegroupVersion, schemas.UpdateNodegroupVersionRequest, schemas.UpdateNodegroupVersionResponse, h.updateNodegroupVersion),
 		restjson.Op(schemas.UpdatePodIdentityAssociation, schemas.UpdatePodIdentityAssociationRequest, schemas.UpdatePodIdentityAssociationResponse, h.updatePodIdentityAssociation),
@@ -86,7 +88,6 @@ func refusals() []restjson.Operation {
 	return []restjson.Operation{
 		refuse[awseks.ActivateCertificateAuthorityInput, awseks.ActivateCertificateAuthorityOutput](schemas.ActivateCertificateAuthority, schemas.ActivateCertificateAuthorityRequest, schemas.ActivateCertificateAuthorityResponse, invalidRequest),
 		refuse[awseks.AssociateEncryptionConfigInput, awseks.AssociateEncryptionConfigOutput](schemas.AssociateEncryptionConfig, schemas.AssociateEncryptionConfigRequest, schemas.AssociateEncryptionConfigResponse, invalidRequest),
-		refuse[awseks.CancelUpdateInput, awseks.CancelUpdateOutput](schemas.CancelUpdate, schemas.CancelUpdateRequest, schemas.CancelUpdateResponse, invalidRequest),
 		refuse[awseks.CreateCapabilityInput, awseks.CreateCapabilityOutput](schemas.CreateCapability, schemas.CreateCapabilityRequest, schemas.CreateCapabilityResponse, invalidRequest),
 		refuse[awseks.CreateCertificateAuthorityInput, awseks.CreateCertificateAuthorityOutput](schemas.CreateCertificateAuthority, schemas.CreateCertificateAuthorityRequest, schemas.CreateCertificateAuthorityResponse, invalidRequest),
 		refuse[awseks.CreateEksAnywhereSubscriptionInput, awseks.CreateEksAnywhereSubscriptionOutput](schemas.CreateEksAnywhereSubscription, schemas.CreateEksAnywhereSubscriptionRequest, schemas.CreateEksAnywhereSubscriptionResponse, invalidParameter),
@@ -104,7 +105,6 @@ func refusals() []restjson.Operation {
 		refuse[awseks.ListInsightsInput, awseks.ListInsightsOutput](schemas.ListInsights, schemas.ListInsightsRequest, schemas.ListInsightsResponse, invalidRequest),
 		refuse[awseks.StartInsightsRefreshInput, awseks.StartInsightsRefreshOutput](schemas.StartInsightsRefresh, schemas.StartInsightsRefreshRequest, schemas.StartInsightsRefreshResponse, invalidRequest),
 		refuse[awseks.UpdateCapabilityInput, awseks.UpdateCapabilityOutput](schemas.UpdateCapability, schemas.UpdateCapabilityRequest, schemas.UpdateCapabilityResponse, invalidParameter),
-		refuse[awseks.UpdateClusterVersionInput, awseks.UpdateClusterVersionOutput](schemas.UpdateClusterVersion, schemas.UpdateClusterVersionRequest, schemas.UpdateClusterVersionResponse, invalidRequest),
 		refuse[awseks.UpdateEksAnywhereSubscriptionInput, awseks.UpdateEksAnywhereSubscriptionOutput](schemas.UpdateEksAnywhereSubscription, schemas.UpdateEksAnywhereSubscriptionRequest, schemas.UpdateEksAnywhereSubscriptionResponse, invalidRequest),
 	}
 }

@@ -241,7 +241,7 @@ func (s *script) activate(t *testing.T, name string) {
 	c := &item.Value
 	c.Status = eks.Status{
 		Status: c.Status.Status, ObservedGeneration: c.Spec.Generation, Endpoint: "https://127.0.0.1:6443", CAData: "Q0E=",
-		Issuer: "https://127.0.0.1:4567/id/0123", PlatformVersion: eks.PlatformVersion,
+		Issuer: "https://127.0.0.1:4567/id/0123", PlatformVersion: "eks.1",
 	}
 	ops, err := eks.CompleteUpdates(t.Context(), s.service.Store, c)
 	if err == nil {
