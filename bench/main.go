@@ -45,6 +45,30 @@ type options struct {
 	suites string
 }
 
+// suites are in the order in which they run.
+var suites = []struct {
+	name string
+	run  func(context.Context, options) ([]Row, error)
+}{
+	{"create", benchCreate},
+	{"memory", benchMemory},
+	{"burst", benchBurst},
+	{"auth", benchAuth},
+	{"authenticator", benchAuthenticator},
+	{"authorize", benchAuthorize},
+	{"podidentity", benchPodIdentity},
+	{"simulated", benchSimulated},
+	{"nodegroup", benchNodegroup},
+}
+
+func suiteNames() string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ",")
+}
+
 func main() {
 	// The bench is its own bare etcd: the upstream program, as released.
 	if len(os.Args) > 1 && os.Args[1] == "etcd" {
@@ -57,7 +81,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 1000, "simulated nodes of the suite simulated")
 	flag.StringVar(&o.minor, "minor", "1.35", "Kubernetes minor")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato and kube/")
-	flag.StringVar(&o.suites, "run", "create,memory,burst,auth,authenticator,authorize,podidentity,simulated", "suites to run")
+	flag.StringVar(&o.suites, "run", suiteNames(), "suites to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -77,19 +101,6 @@ func run(ctx context.Context, o options) error {
 	}
 	defer func() { _ = os.RemoveAll(o.dir) }()
 
-	suites := []struct {
-		name string
-		run  func(context.Context, options) ([]Row, error)
-	}{
-		{"create", benchCreate},
-		{"memory", benchMemory},
-		{"burst", benchBurst},
-		{"auth", benchAuth},
-		{"authenticator", benchAuthenticator},
-		{"authorize", benchAuthorize},
-		{"podidentity", benchPodIdentity},
-		{"simulated", benchSimulated},
-	}
 	var rows []Row
 	for _, s := range suites {
 		if !slices.Contains(strings.Split(o.suites, ","), s.name) {

@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -100,23 +96,9 @@ func (s *server) clusterMemory(ctx context.Context, name string) (m clusterMemor
 
 // createNodegroups asks for simulated nodes, in nodegroups that are as large as they may be.
 func (s *server) createNodegroups(ctx context.Context, cluster string, nodes int) error {
-	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	var role struct {
-		ARN string `xml:"CreateRoleResult>Role>Arn"`
-	}
-	iam := func(action string, form url.Values, out any) error {
-		form.Set("Action", action)
-		form.Set("Version", "2010-05-08")
-		return s.query(ctx, "iam", form, out)
-	}
-	if err := iam("CreateRole", url.Values{"RoleName": {"nodes"}, "AssumeRolePolicyDocument": {trust}}, &role); err != nil {
+	role, err := s.createNodeRole(ctx)
+	if err != nil {
 		return err
-	}
-	for _, policy := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryReadOnly", "AmazonEKS_CNI_Policy"} {
-		form := url.Values{"RoleName": {"nodes"}, "PolicyArn": {"arn:aws:iam::aws:policy/" + policy}}
-		if err := iam("AttachRolePolicy", form, &struct{}{}); err != nil {
-			return err
-		}
 	}
 	client := s.eks()
 	for n := 0; nodes > 0; n++ {
@@ -124,7 +106,7 @@ func (s *server) createNodegroups(ctx context.Context, cluster string, nodes int
 		nodes -= int(size)
 		name := fmt.Sprintf("simulated-%d", n)
 		_, err := client.CreateNodegroup(ctx, &eks.CreateNodegroupInput{
-			ClusterName: &cluster, NodegroupName: &name, NodeRole: &role.ARN, Subnets: s.subnets,
+			ClusterName: &cluster, NodegroupName: &name, NodeRole: &role, Subnets: s.subnets,
 			InstanceTypes: []string{simulatedType},
 			Labels:        map[string]string{"minato.dev/node": "simulated"},
 			ScalingConfig: &types.NodegroupScalingConfig{MinSize: &size, DesiredSize: &size, MaxSize: &size},
@@ -134,75 +116,4 @@ func (s *server) createNodegroups(ctx context.Context, cluster string, nodes int
 		}
 	}
 	return nil
-}
-
-// kubeAsker is the administrator on a cluster.
-type kubeAsker struct {
-	server  *server
-	cluster *cluster
-}
-
-func (a *kubeAsker) do(ctx context.Context, method, path string, in string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, a.cluster.endpoint+path, strings.NewReader(in))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+a.server.token(ctx, a.cluster.name))
-	req.Header.Set("Content-Type", "application/json")
-	client := *a.cluster.client
-	client.Timeout = time.Minute
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode/100 != 2 {
-		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, b)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.NewDecoder(resp.Body).Decode(out)
-}
-
-// deploy makes a Deployment of so many pods.
-func (a *kubeAsker) deploy(ctx context.Context, replicas int) error {
-	return a.do(ctx, http.MethodPost, "/apis/apps/v1/namespaces/default/deployments", fmt.Sprintf(`{
-		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"},
-		"spec": {"replicas": %d, "selector": {"matchLabels": {"app": "many"}}, "template": {
-			"metadata": {"labels": {"app": "many"}},
-			"spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "minato.local/echo"}]}}}}`, replicas), nil)
-}
-
-// until waits until so many objects of a collection are Ready, as kube-apiserver's cache has them.
-func (a *kubeAsker) until(ctx context.Context, path string, want int) error {
-	var ready int
-	for deadline := time.Now().Add(simulatedLimit); time.Now().Before(deadline); {
-		var list struct {
-			Items []struct {
-				Status struct {
-					Conditions []struct{ Type, Status string }
-				}
-			}
-		}
-		if err := a.do(ctx, http.MethodGet, path+"?resourceVersion=0", "", &list); err != nil {
-			return err
-		}
-		ready = 0
-		for _, item := range list.Items {
-			for _, c := range item.Status.Conditions {
-				if c.Type == "Ready" && c.Status == "True" {
-					ready++
-				}
-			}
-		}
-		if ready >= want {
-			return nil
-		}
-		if err := sleep(ctx, time.Second); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("%d of %d at %s are Ready after %s", ready, want, path, simulatedLimit)
 }

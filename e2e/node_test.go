@@ -21,6 +21,7 @@ func TestNode(t *testing.T) {
 	n := k.addNode(t, e)
 
 	t.Run("joins", n.testJoins)
+	t.Run("begins with images", n.testPreparedImages)
 	t.Run("pods", n.testPods)
 	t.Run("metadata", n.testMetadata)
 	t.Run("services heal", n.testServicesHeal)
@@ -57,6 +58,18 @@ func (n *realNode) testJoins(t *testing.T) {
 	}
 	if names := n.kubectl(t, "get", "csr", "-o", "jsonpath={.items[*].spec.signerName}"); !strings.Contains(names, "kubernetes.io/kubelet-serving") {
 		t.Errorf("signing requests are %q", names)
+	}
+}
+
+// testPreparedImages is that the images that every node runs are not on its own disk.
+func (n *realNode) testPreparedImages(t *testing.T) {
+	info, err := os.Stat(n.env.Home.Path("nodes", n.instance, "disk.ext4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const blockSize, want = 512, 100 << 20 // kube-proxy's image alone is larger
+	if used := info.Sys().(*syscall.Stat_t).Blocks * blockSize; used > want {
+		t.Errorf("the node's disk has %d MiB", used>>20)
 	}
 }
 

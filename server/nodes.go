@@ -11,13 +11,17 @@ import (
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/cluster/addon/catalogue"
 	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/cluster/node"
+	"minato.dev/minato/cluster/node/imageroot"
 	"minato.dev/minato/cluster/node/machine"
 	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/upstream/images"
 )
 
 // nodeWorkers is how many instances are worked on at once.
@@ -72,21 +76,35 @@ func (s *Server) machineSession(ctx context.Context, role minato.ARN, session st
 
 // nodePrograms are what a node of a minor is made of.
 func (s *Server) nodePrograms(minor string) (machine.Programs, error) {
-	kube, ok := s.o.Kube.Path(minor)
+	program, ok := s.o.Kube.Path(minor)
 	if !ok {
 		return machine.Programs{}, fmt.Errorf("no Kubernetes %s is built: make kube VERSION=%[1]s", minor)
 	}
 	if err := s.o.Upstream.Require("containerd", "runc", "cni"); err != nil {
 		return machine.Programs{}, err
 	}
-	p := machine.Programs{Minato: s.o.Executable, Kube: kube, Plugins: s.o.Upstream.Dir("cni"), Pause: "minato.local/pause"}
+	p := machine.Programs{Minato: s.o.Executable, Kube: program, Plugins: s.o.Upstream.Dir("cni"), Pause: "minato.local/pause"}
 	p.Containerd, _ = s.o.Upstream.Path("containerd", "containerd")
 	p.Shim, _ = s.o.Upstream.Path("containerd", "containerd-shim-runc-v2")
 	p.Runc, _ = s.o.Upstream.Path("runc", "runc")
 	if listen, err := netip.ParseAddrPort(s.cfg.Listen); err == nil {
-		p.Registry = "http://" + net.JoinHostPort(machine.ServiceAddress.String(), strconv.Itoa(int(listen.Port())+registryPortOffset))
+		port := strconv.Itoa(int(listen.Port()) + registryPortOffset)
+		p.Registry = "http://" + net.JoinHostPort(machine.ServiceAddress.String(), port)
+		p.Prepared = imageroot.Source{Registry: "http://" + net.JoinHostPort("127.0.0.1", port), Host: images.Registry, Images: nodeImages(minor)}
 	}
 	return p, nil
+}
+
+// nodeImages are what every node of a minor runs, and the smallest program that a user starts.
+func nodeImages(minor string) []string {
+	names := []string{"pause:latest", "echo:latest"}
+	v, _ := kube.Lookup(minor)
+	for _, a := range catalogue.All() {
+		if a.SelfManaged {
+			names = append(names, strings.TrimPrefix(a.ImageOf(a.Default(v)), images.Registry+"/"))
+		}
+	}
+	return names
 }
 
 // registryPortOffset is how far the registry's port lies from that of the AWS API.

@@ -28,9 +28,9 @@ func writeContainerdConfig(p Programs) error {
 // containerdConfig is config.toml. What it leaves out is what containerd itself would choose.
 func containerdConfig(pause string) string {
 	return strings.NewReplacer(
-		"SOCKET", containerdSocket, "RUNC", runcFolder, "CERTS", certsFolder, "PAUSE", pause, "PLUGINS", pluginFolder, "NETWORKS", networksFolder,
+		"ROOT", containerdRoot, "SOCKET", containerdSocket, "RUNC", runcFolder, "CERTS", certsFolder, "PAUSE", pause, "PLUGINS", pluginFolder, "NETWORKS", networksFolder,
 	).Replace(`version = 4
-root = "/var/lib/containerd"
+root = "ROOT"
 state = "/run/containerd"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
@@ -43,6 +43,7 @@ disabled_plugins = [
 
 [plugins.'io.containerd.cri.v1.images']
   snapshotter = "overlayfs"
+  discard_unpacked_layers = true
   [plugins.'io.containerd.cri.v1.images'.pinned_images]
     sandbox = "PAUSE"
   [plugins.'io.containerd.cri.v1.images'.registry]

@@ -19,27 +19,35 @@ func diskFolder(h home.Dir, id string) string { return h.Path(folder, id) }
 
 func diskFile(h home.Dir, id string) string { return h.Path(folder, id, "disk.ext4") }
 
-// ensureDisk makes a node's disk if there is none: a sparse file with a file system of the size of the root volume, so that
-// a full disk is really full, for this node alone. A file that was being made when we died has another name.
-func ensureDisk(ctx context.Context, h home.Dir, s Spec) error {
-	path := diskFile(h, s.InstanceID)
+// ensureDisk makes a node's disk if there is none, after the images that it begins with.
+func (h *host) ensureDisk(ctx context.Context) error {
+	path := diskFile(h.Home, h.spec.InstanceID)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	if err := h.prepareImages(ctx); err != nil { // the node pulls them itself
+		h.Log.Warn("the node begins without images", "error", err)
+	}
+	return makeDisk(ctx, path, h.spec.Size.DiskGiB)
+}
+
+// makeDisk makes a sparse file with a file system of the size of the root volume, so that a full disk is really full, for this
+// node alone. A file that was being made when we died has another name.
+func makeDisk(ctx context.Context, path string, gib int) error {
 	unfinished := path + ".new"
 	if err := os.RemoveAll(unfinished); err != nil {
 		return err
 	}
-	size := int64(s.Size.DiskGiB) << 30
+	size := int64(gib) << 30
 	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
-		return fmt.Errorf("making a disk of %d GiB: %w", s.Size.DiskGiB, err)
+		return fmt.Errorf("making a disk of %d GiB: %w", gib, err)
 	}
 	// What is lazy is never done, see the mount options: the file is full of holes, which read as zeros.
 	mkfs := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard",

@@ -78,7 +78,7 @@ func (h *host) run(ctx context.Context) error {
 	if err := h.groups.create(h.spec.Size); err != nil {
 		return err
 	}
-	if err := ensureDisk(ctx, h.Home, h.spec); err != nil {
+	if err := h.ensureDisk(ctx); err != nil {
 		return err
 	}
 	h.phase("disk")
@@ -118,7 +118,7 @@ func (h *host) phase(name string) {
 func (h *host) guestConfig() guestConfig {
 	return guestConfig{
 		Spec: h.spec, Root: runFile(h.Home, h.spec.InstanceID, rootFolder), Disk: diskFile(h.Home, h.spec.InstanceID),
-		Resolver: resolver(h.spec.Network),
+		Images: h.prepared(), Resolver: resolver(h.spec.Network),
 	}
 }
 

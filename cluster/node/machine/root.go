@@ -48,6 +48,11 @@ func enterRoot(g guestConfig, groups cgroups) error {
 	if err := mountDisk(g.Disk, root); err != nil {
 		return err
 	}
+	if g.Images != "" {
+		if err := showImages(root, g.Images); err != nil {
+			return err
+		}
+	}
 	for path, mode := range folders {
 		if err := makeFolder(filepath.Join(root, path), mode); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"minato.dev/minato/cluster/node/imageroot"
 	"minato.dev/minato/internal/atomicfile"
 	"minato.dev/minato/internal/home"
 )
@@ -98,9 +99,10 @@ type Programs struct {
 	Plugins    string `json:"plugins,omitempty"`
 	// Registry is the local registry as nodes reach it: "http://192.0.2.1:4568".
 	Registry string `json:"registry,omitempty"`
-	// Pause is the image of the pod sandbox, and Images are archives of images that a node has from its start.
-	Pause  string   `json:"pause"`
-	Images []string `json:"images,omitempty"`
+	// Pause is the image of the pod sandbox.
+	Pause string `json:"pause"`
+	// Prepared are the images that a node has from its start.
+	Prepared imageroot.Source `json:"prepared,omitzero"`
 }
 
 // Credentials are those of the node's role, as the metadata service gives them.

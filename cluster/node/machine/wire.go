@@ -13,8 +13,9 @@ import (
 // guestConfig is the first thing that the guest's half hears: all that it needs.
 type guestConfig struct {
 	Spec     Spec   `json:"spec"`
-	Root     string `json:"root"` // an empty folder of the host, where the root file system is made
-	Disk     string `json:"disk"` // the file with the node's disk
+	Root     string `json:"root"`             // an empty folder of the host, where the root file system is made
+	Disk     string `json:"disk"`             // the file with the node's disk
+	Images   string `json:"images,omitempty"` // the folder with prepared images, if there are any
 	Resolver string `json:"resolver"`
 }
 
