@@ -178,7 +178,7 @@ func TestAddon(t *testing.T) {
 // TestAddonRefused asks for add-ons that cannot be.
 func TestAddonRefused(t *testing.T) {
 	t.Parallel()
-	k := createCluster(t, testenv.Shared(t).Admin(t), "refused")
+	k := createCluster(t, testenv.Shared(t).Admin(t), "no-addon")
 	for what, texts := range map[string][]string{
 		"--addon-name coredns --addon-version v9":                                  {"InvalidParameterException", "Addon version specified is not supported"},
 		"--addon-name eks-pod-identity-agent":                                      {"InvalidParameterException", "Addon eks-pod-identity-agent specified is not supported"},

@@ -22,8 +22,10 @@ func TestDiskFullWhileCreating(t *testing.T) {
 	k.write(t, "before", "full")
 	role, ids := createRole(t, admin, "second"), subnets(t, admin)
 
+	write := writer(t, k) // what it needs of the API, it asks for while there is room
+
 	release := e.FillDisk(t)
-	written := writeUntilRefused(t, k)
+	written := writeUntilRefused(t, write)
 	second := admin.TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
 	if second.ExitCode != 0 && !strings.Contains(second.Stderr, "ServiceUnavailableException") && !strings.Contains(second.Stderr, "ServerException") {
 		t.Errorf("a cluster on a full disk: %s", second)
@@ -54,16 +56,14 @@ func TestDiskFullWhileCreating(t *testing.T) {
 	other.write(t, "works", "yes")
 }
 
-// writeUntilRefused writes ConfigMaps of nearly a megabyte until the cluster takes no more and returns the names of those that
-// it acknowledged.
-func writeUntilRefused(t *testing.T, k *cluster) (acknowledged []string) {
+// writer returns a function that creates a ConfigMap of nearly a megabyte and says whether the cluster took it.
+func writer(t *testing.T, k *cluster) func(name string) bool {
 	t.Helper()
 	endpoint, ca := endpointOf(t, k)
 	client := trusting(t, ca)
 	token := getToken(t, k.client, k.name)
 	value := strings.Repeat("x", 900<<10)
-	for i := range 1000 {
-		name := fmt.Sprintf("big-%d", i)
+	return func(name string) bool {
 		body, err := json.Marshal(map[string]any{
 			"apiVersion": "v1", "kind": "ConfigMap",
 			"metadata": map[string]string{"name": name},
@@ -80,11 +80,20 @@ func writeUntilRefused(t *testing.T, k *cluster) (acknowledged []string) {
 		req.Header.Set("Content-Type", "application/json")
 		resp, err := client.Do(req)
 		if err != nil {
-			return acknowledged
+			return false
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusCreated {
+		return resp.StatusCode == http.StatusCreated
+	}
+}
+
+// writeUntilRefused writes until the cluster takes no more and returns the names of what it acknowledged.
+func writeUntilRefused(t *testing.T, write func(name string) bool) (acknowledged []string) {
+	t.Helper()
+	for i := range 1000 {
+		name := fmt.Sprintf("big-%d", i)
+		if !write(name) {
 			return acknowledged
 		}
 		acknowledged = append(acknowledged, name)

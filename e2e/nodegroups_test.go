@@ -63,27 +63,27 @@ func (k *cluster) updateNodegroup(t *testing.T, verb string, more ...string) {
 // TestNodegroupInput: what cannot be is refused, in EKS's words, and leaves nothing behind.
 func TestNodegroupInput(t *testing.T) {
 	t.Parallel()
-	k := createCluster(t, testenv.Shared(t).Admin(t), "refused")
-	role, subnet := createNodeRole(t, k.client, "refused-nodes"), firstSubnet(t, k.client)
+	k := createCluster(t, testenv.Shared(t).Admin(t), "no-nodegroup")
+	role, subnet := createNodeRole(t, k.client, "no-nodegroup-nodes"), firstSubnet(t, k.client)
 	create := func(more ...string) []string {
 		return k.nodegroup("create-nodegroup", "ng", append([]string{"--subnets", subnet, "--node-role", role}, more...)...)
 	}
 	for want, more := range map[string][]string{
 		"desiredSize can't be greater than maxSize":           {"--scaling-config", "minSize=1,desiredSize=3,maxSize=2"},
 		"instance types do not exist: [x1.none]":              {"--instance-types", "x1.none"},
-		"were not found in the trust relationships":           {"--node-role", strings.Replace(role, "refused-nodes", "refused", 1)},
+		"were not found in the trust relationships":           {"--node-role", strings.Replace(role, "no-nodegroup-nodes", "no-nodegroup", 1)},
 		"The subnet ID 'subnet-0' was not found":              {"--subnets", "subnet-0"},
 		"Nodegroup Kubernetes version should be equal to":     {"--kubernetes-version", "1.20"},
 		"amiType \"BOTTLEROCKET_x86_64\" is not supported":    {"--ami-type", "BOTTLEROCKET_x86_64"},
 		"Label cannot contain reserved prefixes":              {"--labels", "eks.amazonaws.com/x=y"},
-		"The role with name nobody cannot be found":           {"--node-role", strings.Replace(role, "refused-nodes", "nobody", 1)},
+		"The role with name nobody cannot be found":           {"--node-role", strings.Replace(role, "no-nodegroup-nodes", "nobody", 1)},
 		"Launch template lt-0 version $Default was not found": {"--launch-template", "id=lt-0"},
 	} {
 		k.client.RefusedAWS(t, []string{"InvalidParameterException", want}, create(more...)...)
 	}
-	k.client.AWS(t, "iam", "detach-role-policy", "--role-name", "refused-nodes", "--policy-arn", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")
+	k.client.AWS(t, "iam", "detach-role-policy", "--role-name", "no-nodegroup-nodes", "--policy-arn", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")
 	k.client.RefusedAWS(t, []string{"InvalidParameterException", "[AmazonEKSWorkerNodePolicy] are attached"}, create()...)
-	k.client.AWS(t, "iam", "attach-role-policy", "--role-name", "refused-nodes", "--policy-arn", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")
+	k.client.AWS(t, "iam", "attach-role-policy", "--role-name", "no-nodegroup-nodes", "--policy-arn", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")
 
 	var running sync.WaitGroup
 	results := make([]testenv.Result, 2)
