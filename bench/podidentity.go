@@ -10,12 +10,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	awscore "github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"golang.org/x/sync/errgroup"
+
+	"minato.dev/minato/server/control"
 )
 
 const (
@@ -64,19 +67,45 @@ func benchPodIdentity(ctx context.Context, o options) ([]Row, error) {
 		})
 		reviews.questions = append(reviews.questions, question{body: body, want: []byte(`"authenticated":true`)})
 	}
+	st, err := s.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := podPIDs(st)
+	before := cpuSeconds(theirs)
 	bare, err := reviews.paced(ctx, podRate, podDuration)
 	if err != nil {
 		return nil, err
 	}
+	bareCPU := cpuSeconds(theirs) - before
+	before = cpuSeconds(ours...)
 	cold, err := auth.paced(ctx, podRate, podDuration)
 	if err != nil {
 		return nil, err
 	}
+	cpu := cpuSeconds(ours...) - before
 	name := fmt.Sprintf("AssumeRoleForPodIdentity, cold, at %d/s, %%s, beside a TokenReview of the cluster", podRate)
 	return []Row{
 		against(fmt.Sprintf(name, "p50"), percentile(cold, 50)*1000, percentile(bare, 50)*1000, "ms", ""),
 		against(fmt.Sprintf(name, "p99"), percentile(cold, 99)*1000, percentile(bare, 99)*1000, "ms", "< 20"),
+		against("CPU time of minato up and etcd for each, beside kube-apiserver's for a TokenReview", cpu/float64(n)*1000, bareCPU/float64(n)*1000, "ms", ""),
 	}, nil
+}
+
+// podPIDs are the processes that give credentials, and the cluster's kube-apiserver.
+func podPIDs(st control.Status) (ours []int, apiserver int) {
+	ours = []int{st.PID}
+	for _, p := range st.Processes {
+		if p.Name == "etcd" {
+			ours = append(ours, p.PID)
+		}
+	}
+	for _, p := range st.Clusters[0].Processes {
+		if strings.Contains(p.Name, "apiserver") {
+			apiserver = p.PID
+		}
+	}
+	return ours, apiserver
 }
 
 // associate gives the pods of a ServiceAccount a role.

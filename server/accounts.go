@@ -37,6 +37,7 @@ func (s *Server) ensureAccounts(ctx context.Context) (string, error) {
 	s.eks = s.eksService()
 	s.ssm = s.ssmService()
 	s.eksauth = s.eksAuthService()
+	s.sts.ProviderKey = s.providerKey()
 	return strings.Join(s.cfg.Accounts, ", "), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type Server struct {
 	o        Options
 	dir      home.Dir
 	cfg      home.Config
+	settings sync.Mutex // held while cfg changes
 	log      *slog.Logger
 	out      io.Writer
 	progress *progress.Progress
@@ -129,6 +131,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},
 		step{"insights", s.startInsights},
+		step{"support calendar", s.startCalendar},
 		step{"AWS APIs", s.serveAPIs},
 		step{"clusters that were up", s.waitClusters},
 		step{"cluster", s.ensureCluster},

@@ -2,6 +2,8 @@ package aws
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"maps"
@@ -71,6 +73,33 @@ func (l *Listener) admit(w http.ResponseWriter, r *http.Request, call *Call) err
 	call.Credential = credential
 	call.Scope = minato.Scope{Account: credential.Principal.Account, Region: l.cfg.Region}
 	return l.throttle.take(credential.Principal)
+}
+
+// unsigned admits a request without a signature, if it is for an operation that needs none; the API is nil if it is not. Each sender is
+// held to a rate by what it sends, because all pods of a VPC come from one address.
+func (l *Listener) unsigned(w http.ResponseWriter, r *http.Request, call *Call) (API, error) {
+	if _, err := sigv4.Parse(r, sigv4.Rules{}); !isUnsigned(err) || !wantsXML(r, call) {
+		return nil, nil
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	for name, api := range l.apis {
+		if u, ok := api.(Unsigned); !ok || !u.TakesUnsigned(r, body) {
+			continue
+		}
+		call.Service, call.Scope = name, minato.Scope{Region: l.cfg.Region}
+		sum := sha256.Sum256(body)
+		return api, l.throttle.takeUnsigned(hex.EncodeToString(sum[:]))
+	}
+	return nil, nil
+}
+
+func isUnsigned(err error) bool {
+	e, ok := errors.AsType[*minato.Error](err)
+	return ok && e.Reason == MissingToken
 }
 
 // readBody reads a body that is no larger than it may be. One that says to be larger is not read at all.

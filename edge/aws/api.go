@@ -59,6 +59,12 @@ type API interface {
 	WriteError(w http.ResponseWriter, r *http.Request, err error)
 }
 
+// Unsigned is an API with operations that need no signature. The Call of such a request has no Credential.
+type Unsigned interface {
+	// TakesUnsigned is whether a request is for such an operation.
+	TakesUnsigned(r *http.Request, body []byte) bool
+}
+
 type callKey struct{}
 
 // WithCall puts a Call into a context.

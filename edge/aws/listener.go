@@ -117,9 +117,11 @@ func (l *Listener) answer(w *recorder, r *http.Request, call *Call) {
 		}
 		writeError(err)
 	}()
-	api, err := l.route(r, call)
-	if err == nil {
-		err = l.admit(w, r, call)
+	api, err := l.unsigned(w, r, call)
+	if api == nil && err == nil {
+		if api, err = l.route(r, call); err == nil {
+			err = l.admit(w, r, call)
+		}
 	}
 	if err != nil {
 		writeError(err)

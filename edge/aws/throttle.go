@@ -33,6 +33,14 @@ func (t *throttle) take(p minato.Principal) error {
 	return nil
 }
 
+// takeUnsigned uses a request up of somebody who is not known yet.
+func (t *throttle) takeUnsigned(id string) error {
+	if !t.bucket("unsigned/" + id).Allow() {
+		return minato.Errorf(minato.Throttled, "Rate exceeded: the same request may be made %g times a second", float64(t.limit)).Because(Throttling)
+	}
+	return nil
+}
+
 func (t *throttle) bucket(id string) *rate.Limiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// jwks is a JSON Web Key Set.
-type jwks struct {
+// keySet is a JSON Web Key Set.
+type keySet struct {
 	Keys []jwk `json:"keys"`
 }
 

@@ -60,7 +60,7 @@ func Handler(find Issuer, log *slog.Logger) http.Handler {
 		})
 	}
 	publish(DiscoveryPath, discoveryCaching, discover)
-	publish(KeysPath, keysCaching, func(_ string, keys []jwk) any { return jwks{keys} })
+	publish(KeysPath, keysCaching, func(_ string, keys []jwk) any { return keySet{keys} })
 	return mux
 }
 

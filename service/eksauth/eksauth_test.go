@@ -399,3 +399,23 @@ func TestWhoMayAsk(t *testing.T) {
 	_, err = w.assume(good(t))
 	w.wants("a node that may not", err, minato.Denied, iam.AccessDenied, "is not authorized to perform: eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-east-1:111122223333:cluster/production")
 }
+
+// Whatever comes as a token is refused unless it is one that the cluster has signed.
+func FuzzTokens(f *testing.F) {
+	w := newWorld(f)
+	w.associate(nil)
+	valid := good(f)
+	f.Add(valid)
+	f.Add(strings.Replace(valid, ".", "..", 1))
+	f.Add("eyJhbGciOiJub25lIn0.e30.e30")
+	payload := strings.Split(valid, ".")[1]
+	f.Fuzz(func(t *testing.T, token string) {
+		_, err := w.AssumeRoleForPodIdentity(context.Background(), w.node, w.cluster.Name, token)
+		if err == nil && !strings.Contains(token, payload) {
+			t.Errorf("%q was taken", token)
+		}
+		if err != nil && minato.KindOf(err) != minato.Invalid {
+			t.Errorf("%q: %v", token, err)
+		}
+	})
+}

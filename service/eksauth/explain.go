@@ -205,8 +205,8 @@ func (e *Explanation) steps(steps []sts.Step, asks string, err error) error {
 
 func (x Explainer) webIdentity(ctx context.Context, e *Explanation, cluster *eks.Cluster, role, audience string) (*iam.Credential, error) {
 	e.By = ByAnnotation
-	arn, err := minato.ParseARN(role)
-	if err != nil || arn.Service != "iam" || arn.ResourceType() != "role" {
+	arn, parseErr := minato.ParseARN(role)
+	if wrong := parseErr != nil || arn.Service != "iam" || arn.ResourceType() != "role"; wrong {
 		e.add("annotation", No, "%s says %q, which is not the ARN of a role", roleAnnotation, role)
 		return nil, nil
 	}

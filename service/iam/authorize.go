@@ -218,6 +218,7 @@ func (s *Service) requestContext(a Access, tags minato.Tags) map[string][]string
 	if session := a.Credential.Session; session != nil {
 		c["aws:tokenissuetime"] = []string{session.IssuedAt.UTC().Format(time.RFC3339)}
 		c["aws:multifactorauthpresent"] = []string{"false"}
+		maps.Copy(c, session.Keys)
 		for key, value := range session.Tags {
 			c["aws:principaltag/"+strings.ToLower(key)] = []string{value}
 		}

@@ -22,7 +22,9 @@ type SessionContext struct {
 	Policies       []string // session policies, JSON documents
 	Tags           minato.Tags
 	TransitiveTags []string
-	IssuedAt       time.Time
+	// Keys are condition keys of every request of the session, in lower case: what an identity provider said of who this is.
+	Keys     map[string][]string `json:",omitempty"`
+	IssuedAt time.Time
 }
 
 // Credentials looks up a key by its id. For a temporary key (ASIA…) the session token must come along and fit; for a

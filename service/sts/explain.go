@@ -72,20 +72,15 @@ func (s *Service) ExplainWebIdentity(ctx context.Context, in WebIdentity) ([]Ste
 	if err != nil {
 		return nil, nil, err
 	}
-	const action = "sts:AssumeRoleWithWebIdentity"
-	prefix := strings.ToLower(name)
-	d, err := s.iam.DecideTrust(role, iam.TrustQuestion{
-		Principal: policy.Principal{Federated: provider.ARN().String()}, Action: action,
-		Context: map[string][]string{
-			prefix + ":aud": {in.Audience}, prefix + ":sub": {in.Subject}, "sts:rolesessionname": {in.SessionName},
-			"aws:federatedprovider": {provider.ARN().String()},
-		},
-	})
-	steps := []Step{{Role: role.ARN(), Action: action, Decision: d}}
+	token := &identityToken{audience: in.Audience}
+	token.Subject = in.Subject
+	d, err := s.decideWebIdentity(role, provider, token, AssumeRole{SessionName: in.SessionName})
+	steps := []Step{{Role: role.ARN(), Action: actionWebIdentity, Decision: d}}
 	if err != nil || !d.Allowed {
 		return steps, nil, err
 	}
-	return steps, &iam.Credential{Principal: sessionOf(role, in.SessionName), Session: &iam.SessionContext{IssuedAt: s.iam.Now()}}, nil
+	session := iam.SessionContext{Keys: token.keys(provider), IssuedAt: s.iam.Now()}
+	return steps, &iam.Credential{Principal: sessionOf(role, in.SessionName), Session: &session}, nil
 }
 
 func allowed(steps []Step) bool {

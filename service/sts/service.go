@@ -11,7 +11,11 @@ import (
 )
 
 // Service is STS.
-type Service struct{ iam *iam.Service }
+type Service struct {
+	iam *iam.Service
+	// ProviderKey finds the keys of identity providers; without it there are no web identities.
+	ProviderKey ProviderKey
+}
 
 // New makes the service.
 func New(i *iam.Service) *Service { return &Service{iam: i} }

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/edge/aws"
@@ -51,6 +52,8 @@ type Definition struct {
 	// Refused are operations that AWS has and this service does not do: they answer an error of kind Unsupported that says
 	// so, where any other name answers InvalidAction.
 	Refused []string
+	// Unsigned are operations that need no signature, because they bring a proof of their own.
+	Unsigned []string
 	// ErrorCode names an error in the service's own codes and gives its HTTP status; see Codes. Errors of the listener
 	// (authentication, throttling, size) never reach it.
 	ErrorCode func(error) (code string, status int)
@@ -134,6 +137,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // OperationNames are the names of the operations that the service does, sorted.
 func (a *API) OperationNames() []string { return slices.Sorted(maps.Keys(a.operations)) }
+
+// TakesUnsigned is whether a request is for an operation that needs no signature; see aws.Unsigned.
+func (a *API) TakesUnsigned(r *http.Request, body []byte) bool {
+	encoded := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		encoded += "&" + string(body)
+	}
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if action, ok := strings.CutPrefix(pair, "Action="); ok {
+			return slices.Contains(a.def.Unsigned, action)
+		}
+	}
+	return false
+}
 
 func (a *API) find(action, version string) (Operation, error) {
 	if action == "" {

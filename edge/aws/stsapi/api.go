@@ -24,17 +24,21 @@ func New(service *sts.Service) *query.API {
 		Dialect:     query.AWSQuery,
 		Operations: []query.Operation{
 			query.Op("AssumeRole", h.assumeRole),
+			query.Op(webIdentity, h.assumeRoleWithWebIdentity),
 			query.Op("GetAccessKeyInfo", h.getAccessKeyInfo),
 			query.Op("GetCallerIdentity", h.getCallerIdentity),
 			query.Op("GetSessionToken", h.getSessionToken),
 		},
 		Refused: []string{
-			"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "DecodeAuthorizationMessage",
+			"AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage",
 			"GetDelegatedAccessToken", "GetFederationToken", "GetWebIdentityToken",
 		},
+		Unsigned:  []string{webIdentity},
 		ErrorCode: codes.ErrorCode,
 	})
 }
+
+const webIdentity = "AssumeRoleWithWebIdentity"
 
 type handlers struct{ service *sts.Service }
 

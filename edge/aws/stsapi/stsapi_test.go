@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -278,5 +279,42 @@ func TestErrors(t *testing.T) {
 	status, body := w.call(w.admin, "sts", "", "GetAccessKeyInfo", "AccessKeyId="+w.admin.AccessKeyID)
 	if status != 200 || !strings.Contains(body, "<Account>111122223333</Account>") {
 		t.Errorf("GetAccessKeyInfo: %d %s", status, body)
+	}
+}
+
+// AssumeRoleWithWebIdentity is the one operation that needs no signature.
+func TestUnsigned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []struct {
+		method, form  string
+		status        int
+		code, message string
+	}{
+		{"POST", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + "arn:aws:iam::111122223333:role/ops&RoleSessionName=pod&WebIdentityToken=a.b.c", 400, "InvalidIdentityToken", "not a valid JWT"},
+		{"GET", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=x", 400, "ValidationError", "x is invalid"},
+		{"POST", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&ProviderId=graph.facebook.com", 400, "UnsupportedOperation", "ProviderId"},
+		{"POST", "Action=GetCallerIdentity&Version=2011-06-15", 403, "MissingAuthenticationToken", "missing Authentication Token"},
+		{"POST", "Action=AssumeRole&Action=AssumeRoleWithWebIdentity&Version=2011-06-15", 403, "MissingAuthenticationToken", ""},
+		{"POST", "Action=AssumeRoleWithWebIdentity&Action=AssumeRole&Version=2011-06-15", 400, "ValidationError", "more than once"},
+		{"POST", "Action=ListUsers&Version=2010-05-08", 403, "MissingAuthenticationToken", ""},
+	} {
+		address, body := w.url+"/", strings.NewReader(c.form)
+		if c.method == "GET" {
+			address, body = address+"?"+c.form, strings.NewReader("")
+		}
+		r, err := http.NewRequestWithContext(t.Context(), c.method, address, body)
+		w.must(err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := http.DefaultClient.Do(r)
+		w.must(err)
+		answer, err := io.ReadAll(resp.Body)
+		w.must(errors.Join(err, resp.Body.Close()))
+		if resp.StatusCode != c.status || !strings.Contains(string(answer), "<Code>"+c.code+"</Code>") || !strings.Contains(string(answer), c.message) {
+			t.Errorf("%s %s: %d %s", c.method, c.form, resp.StatusCode, answer)
+		}
+	}
+	if strings.Contains(w.log.String(), "a.b.c") {
+		t.Error("a token stands in the log")
 	}
 }
