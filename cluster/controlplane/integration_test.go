@@ -40,6 +40,7 @@ func TestControlPlane(t *testing.T) {
 	t.Run("files", func(t *testing.T) { w.testFiles(t, c) })
 	t.Run("adoption", func(t *testing.T) { w.testAdoption(t, id) })
 	t.Run("rotation", func(t *testing.T) { w.testRotation(t, id) })
+	t.Run("signing key", func(t *testing.T) { w.testSigningKey(t, id) })
 	t.Run("next generation", func(t *testing.T) { w.testNextGeneration(t, id) })
 	t.Run("delete", func(t *testing.T) { w.testDelete(t, id) })
 }
