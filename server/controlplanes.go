@@ -66,6 +66,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 		Log:     s.log.With("part", "control planes"),
 	}
 	s.onStop(s.wakeOnProcesses(controller))
+	s.clock.OnMove(func() { s.enqueueClusters(controller) }) // certificates fall due
 	s.goRun("control planes", s.planes.Run)
 	s.goRun("control planes", controller.Run)
 	return s.countClusters(ctx)

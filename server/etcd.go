@@ -32,6 +32,9 @@ func (s *Server) startEtcd(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.store = etcdstore.New(client)
+	if err := s.publishClock(ctx); err != nil {
+		return "", err
+	}
 	s.goRun("etcd maintenance", s.etcd.Maintain)
 	h, err := s.etcd.Health(ctx)
 	if err != nil {

@@ -71,6 +71,7 @@ func resolve(ctx context.Context, o Options) (home.Config, error) {
 	if !o.TestClock.IsZero() {
 		cfg.ClockOffset = time.Until(o.TestClock)
 	}
+	cfg.TestClock = cfg.TestClock || cfg.ClockOffset != 0
 	return cfg, o.Home.SaveConfig(cfg)
 }
 

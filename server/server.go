@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/insights"
 	"minato.dev/minato/cluster/node/simulated"
 	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/edge/kubehook"
@@ -44,6 +46,7 @@ type Server struct {
 	o        Options
 	dir      home.Dir
 	cfg      home.Config
+	settings sync.Mutex // held while cfg changes
 	log      *slog.Logger
 	out      io.Writer
 	progress *progress.Progress
@@ -55,21 +58,22 @@ type Server struct {
 	listener    net.Listener // the AWS APIs
 	tlsListener net.Listener // issuers, and the AWS APIs over TLS
 
-	sealer  *seal.Sealer
-	ca      *pki.Authority
-	sup     *supervisor.Supervisor
-	etcdPKI etcd.PKI
-	etcd    *etcd.Admin
-	store   store.Store
-	iam     *iam.Service
-	sts     *sts.Service
-	ec2     *ec2.Service
-	eks     *eks.Service
-	ssm     *ssm.Service
-	eksauth *eksauth.Service
-	pods    *podRecords
-	planes  *controlplane.Controller
-	hook    *kubehook.Client
+	sealer   *seal.Sealer
+	ca       *pki.Authority
+	sup      *supervisor.Supervisor
+	etcdPKI  etcd.PKI
+	etcd     *etcd.Admin
+	store    store.Store
+	iam      *iam.Service
+	sts      *sts.Service
+	ec2      *ec2.Service
+	eks      *eks.Service
+	ssm      *ssm.Service
+	eksauth  *eksauth.Service
+	pods     *podRecords
+	planes   *controlplane.Controller
+	insights *insights.Controller
+	hook     *kubehook.Client
 
 	simulated *simulated.Controller
 
@@ -126,6 +130,8 @@ func (s *Server) run(ctx context.Context) error {
 		step{"simulated nodes", s.startSimulatedNodes},
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},
+		step{"insights", s.startInsights},
+		step{"support calendar", s.startCalendar},
 		step{"AWS APIs", s.serveAPIs},
 		step{"clusters that were up", s.waitClusters},
 		step{"cluster", s.ensureCluster},

@@ -34,7 +34,7 @@ func (s *Server) status(ctx context.Context) control.Status {
 		Accounts:  s.cfg.Accounts,
 		Started:   s.started,
 		Clock:     s.clock.Now(),
-		TestClock: s.clock.Offset() != 0,
+		TestClock: s.cfg.TestClock,
 		RSSBytes:  self.RSSBytes,
 		Etcd:      s.etcdStatus(ctx),
 	}

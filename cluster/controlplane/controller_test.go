@@ -230,7 +230,7 @@ var errKilled = errors.New("killed")
 // has a new one go on from there.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, phase := range []string{"create", "swap", "delete"} {
+	for _, phase := range []string{"create", "swap", "upgrade", "delete"} {
 		t.Run(phase, func(t *testing.T) {
 			t.Parallel()
 			for n := 0; ; n++ {
@@ -257,6 +257,8 @@ func killedAt(t *testing.T, phase string, n int) (killed bool) {
 	case "swap":
 		h.deps.Settings.EtcdEndpoints = []string{"https://127.0.0.1:2380"}
 		h.restart()
+	case "upgrade":
+		h.beginUpgrade(id, eks.VersionUpdate, "1.36")
 	case "delete":
 		h.modify(id, func(c *eks.Cluster) { c.Status.Status = eks.ClusterDeleting })
 	}
@@ -285,7 +287,7 @@ func killedAt(t *testing.T, phase string, n int) (killed bool) {
 		return killed
 	}
 	want := oneGeneration
-	if phase == "swap" {
+	if phase == "swap" || phase == "upgrade" {
 		want = []string{"kube-apiserver-2", "kube-controller-manager-2", "kube-scheduler-2"}
 	}
 	if st := h.cluster(id).Status; st.Status != eks.ClusterActive || len(st.Health) != 0 {
@@ -293,6 +295,9 @@ func killedAt(t *testing.T, phase string, n int) (killed bool) {
 	}
 	if got := h.running(); !slices.Equal(got, want) {
 		t.Errorf("killed at %s (%d): running %v, want %v", what, n, got, want)
+	}
+	if u := eks.UpdatesOf(&c) + "version-1.36"; phase == "upgrade" && h.update(u).Status != eks.UpdateSuccessful {
+		t.Errorf("killed at %s (%d): update %+v, want Successful", what, n, h.update(u))
 	}
 	return killed
 }

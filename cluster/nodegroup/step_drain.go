@@ -3,9 +3,11 @@ package nodegroup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/eks"
 )
 
@@ -20,6 +22,10 @@ func (c *Controller) drainAll(_ context.Context, p *pass) error {
 // drainMembers goes on with the members that drain: it evicts what is still on their nodes, as far as PodDisruptionBudgets allow, and
 // terminates those that are empty, or have had their time.
 func (c *Controller) drainMembers(ctx context.Context, p *pass) error {
+	stranded, err := c.stranded(ctx, p)
+	if err != nil {
+		return err
+	}
 	gone := map[string][]*member{}
 	for _, m := range p.members {
 		if !m.draining() {
@@ -29,7 +35,7 @@ func (c *Controller) drainMembers(ctx context.Context, p *pass) error {
 		if err != nil {
 			return err
 		}
-		if !empty && p.now.Sub(m.machine.DrainingAt) > c.drainLimit(m) {
+		if !empty && (stranded || p.now.Sub(m.machine.DrainingAt) > c.drainLimit(m)) {
 			if m.machine.Reason == drainOutdated && !p.group.Spec.Force && p.updating() {
 				return c.giveUpDraining(ctx, p, m, refused)
 			}
@@ -50,6 +56,33 @@ func (c *Controller) drainMembers(ctx context.Context, p *pass) error {
 	}
 	return nil
 }
+
+// stranded is whether the pods of a nodegroup that is being deleted have nowhere to go: there is no other node that takes pods, and no
+// nodegroup that would make one. No PodDisruptionBudget that holds them now will ever let them go.
+func (c *Controller) stranded(ctx context.Context, p *pass) (bool, error) {
+	if p.group.Status.Status != eks.NodegroupDeleting || p.kube == nil {
+		return false, nil
+	}
+	nodes, err := list[node](ctx, p.kube, nodesPath, nil)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(nodes, func(n *node) bool {
+		return n.ready() && !n.Spec.Unschedulable && !slices.ContainsFunc(n.Spec.Taints, nodeTaint.keepsOut)
+	}) {
+		return false, nil
+	}
+	groups, err := c.groups.List(ctx, idPrefix(p.group.ClusterID), "", 0)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(groups.Items, func(item store.Item[eks.Nodegroup]) bool {
+		return item.Value.Status.Status != eks.NodegroupDeleting && item.Value.Spec.Scaling.Desired > 0
+	}), nil
+}
+
+// keepsOut is whether a taint keeps away pods that do not ask for such nodes.
+func (t nodeTaint) keepsOut() bool { return t.Effect != "PreferNoSchedule" }
 
 func (c *Controller) drainLimit(m *member) time.Duration {
 	if m.machine.Reason == drainDeleted {

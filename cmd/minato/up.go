@@ -39,7 +39,7 @@ be killed, clusters go on serving, and the next "minato up" takes them over with
 	f.StringVar((*string)(&o.Region), "region", "", "region, fixed at the first start (default us-east-1)")
 	f.StringVar(&o.Cluster, "cluster", "", "create this cluster if it does not exist, and wait until it is ACTIVE")
 	f.StringVar(&o.Version, "version", "", "Kubernetes minor of --cluster, such as 1.35")
-	f.StringVar(&testClock, "test-clock", "", "set Minato's own clock (support dates, expiry) to a date such as 2026-11-01")
+	f.StringVar(&testClock, "test-clock", "", "set Minato's own clock (support dates, expiry) to a date such as 2026-11-01; minato clock advance moves it on")
 	f.BoolVar(&o.AllowUnsupported, "allow-unsupported", false, "let clusters be created with a minor that is past its EKS support")
 	f.BoolVar(&detach, "detach", false, "run in the background once everything is up")
 	f.BoolVar(&o.Detached, detachedFlag, false, "this is what --detach runs")

@@ -1,16 +1,22 @@
 // Package clock is the time that Minato's own rules go by: support dates, credential expiry, rotations that fall due. It is
-// the machine's time unless the server was started with --test-clock, which sets it off by a fixed distance.
+// the machine's time unless the server was started with --test-clock, which sets it off by a distance; `minato clock advance` adds to it.
 //
 // What meets other programs' clocks stays on time.Now: SigV4 skew, certificate validity, ServiceAccount tokens.
 package clock
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // Clock tells the time. The zero Clock is the machine's.
-type Clock struct{ offset atomic.Int64 }
+type Clock struct {
+	offset atomic.Int64
+
+	mu    sync.Mutex
+	moved []func()
+}
 
 // At is a Clock that shows t now and goes on from there.
 func At(t time.Time) *Clock {
@@ -25,5 +31,21 @@ func (c *Clock) Now() time.Time { return time.Now().Add(c.Offset()) }
 // Offset is how far the clock is ahead of the machine's.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// SetOffset moves the clock.
-func (c *Clock) SetOffset(d time.Duration) { c.offset.Store(int64(d)) }
+// SetOffset moves the clock, and tells those who asked for it if that changes anything.
+func (c *Clock) SetOffset(d time.Duration) {
+	if time.Duration(c.offset.Swap(int64(d))) == d {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, fn := range c.moved {
+		fn()
+	}
+}
+
+// OnMove has fn called whenever the clock has been moved: who waits for a moment must look again. fn must not block.
+func (c *Clock) OnMove(fn func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moved = append(c.moved, fn)
+}

@@ -79,7 +79,9 @@ type Config struct {
 	ExternalEtcd     bool          `json:"externalEtcd,omitempty"`
 	HookPort         int           `json:"hookPort,omitempty"`
 	GatePort         int           `json:"gatePort,omitempty"` // the gate's own health and metrics
-	// ClockOffset is how far --test-clock set the clock ahead (or back).
+	// TestClock is whether the home was ever started with --test-clock, so that its clock may be moved.
+	TestClock bool `json:"testClock,omitempty"`
+	// ClockOffset is how far --test-clock set the clock ahead (or back), and `minato clock advance` since.
 	ClockOffset time.Duration `json:"clockOffset,omitempty"`
 }
 

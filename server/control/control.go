@@ -79,6 +79,8 @@ type Server struct {
 	ExplainIdentity func(ctx context.Context, q IdentityQuestion) (*eksauth.Explanation, error)
 	// ConnectCluster says who signs the tokens of a registered cluster. An error is for whoever asked.
 	ConnectCluster func(ctx context.Context, q ConnectRequest) error
+	// AdvanceClock moves the clock. An error is for whoever asked.
+	AdvanceClock func(ctx context.Context, by time.Duration) (Clock, error)
 	// Policies keeps the access policies that customers make.
 	Policies Policies
 }
@@ -112,6 +114,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	mux.HandleFunc("POST /access/explain", s.explain)
 	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
 	mux.HandleFunc("POST "+connectPath, s.connect)
+	mux.HandleFunc("POST "+clockPath, s.advance)
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })

@@ -18,6 +18,7 @@ import (
 	"minato.dev/minato/internal/seal"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/testclock"
 )
 
 // Hook answers the webhooks of a home's kube-apiservers until ctx ends.
@@ -39,6 +40,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 
 	clk := &clock.Clock{}
 	clk.SetOffset(cfg.ClockOffset)
+	clockView := testclock.Follow(s, clk)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))
 	policyView, profileView := store.NewView(eks.CustomPolicies(s)), store.NewView(eks.FargateProfiles(s))
@@ -63,16 +65,16 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	server.Ready = func() error {
 		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
 			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"),
-			read(profileView.Ready(), "Fargate profiles"), keyring.Ready())
+			read(profileView.Ready(), "Fargate profiles"), read(clockView.Ready(), "clock"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
 		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev),
-			instances.view.WaitFor(ctx, rev), profileView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
+			instances.view.WaitFor(ctx, rev), profileView.WaitFor(ctx, rev), clockView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
 	server.Profiles = func(clusterID, namespace string, labels map[string]string) []string {
 		return fargateProfiles(profileView, clusterID, namespace, labels)
 	}
-	return group(ctx, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, profileView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+	return group(ctx, clockView.Run, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, profileView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
 }
 
 // fargateProfiles are the names of the profiles of a cluster that are for a pod.

@@ -13,6 +13,7 @@ import (
 	"minato.dev/minato/internal/seal"
 	"minato.dev/minato/kube"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/testclock"
 	"minato.dev/minato/upstream"
 	"minato.dev/minato/upstream/images"
 )
@@ -59,5 +60,5 @@ func Registry(ctx context.Context, dir home.Dir) error {
 		Ready:       keyring.Ready,
 		Log:         logger("registry"),
 	})
-	return group(ctx, keyring.Run, server.Run)
+	return group(ctx, testclock.Follow(s, clk).Run, keyring.Run, server.Run)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"minato.dev/minato"
@@ -25,6 +26,8 @@ type Service struct {
 	// Built are the Kubernetes minors that this server can run, of which the images follow.
 	Built func() []kube.Version
 	Log   *slog.Logger
+
+	forgot sync.Map // when terminated instances were last forgotten, by scope
 }
 
 // Caller is who asks, and from where.

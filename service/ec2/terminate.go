@@ -78,8 +78,16 @@ func (s *Service) Terminated(ctx context.Context, scope minato.Scope, id string,
 	if err != nil {
 		return err
 	}
+	now := s.Now()
+	if last, ok := s.forgot.Load(scope); ok && now.Sub(last.(time.Time)) < forgetEvery {
+		return nil
+	}
+	s.forgot.Store(scope, now)
 	return s.forget(ctx, scope)
 }
+
+// forgetEvery is how often records are looked for that nobody sees any more.
+const forgetEvery = time.Minute
 
 // giveInterface removes a network interface and gives its addresses back to the subnet.
 func (s *Service) giveInterface(ctx context.Context, scope minato.Scope, id string) ([]store.Op, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"minato.dev/minato"
@@ -45,6 +46,11 @@ func (s *Service) CreateAccessEntry(ctx context.Context, c Caller, r CreateAcces
 		}
 		return Cluster{}, AccessEntry{}, withCluster(err, r.ClusterName)
 	}
+}
+
+// isCorrupt is whether there is a record with a key, though nobody can read it. A name that it has is taken.
+func isCorrupt[T any](page store.Page[T], key string) bool {
+	return slices.ContainsFunc(page.Corrupt, func(c *store.CorruptError) bool { return c.Key == key })
 }
 
 // isRace is whether a commit failed because somebody else wrote in between.

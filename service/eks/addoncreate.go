@@ -37,10 +37,8 @@ func (s *Service) putNewAddon(ctx context.Context, c Caller, cluster store.Item[
 		return Addon{}, s.addonError(ctx, r.ClusterName, r.Name, err)
 	}
 	exists := minato.Errorf(minato.AlreadyExists, "Addon already exists.")
-	for _, corrupt := range page.Corrupt {
-		if corrupt.Key == addons.Key(AddonKey(cluster.Value.ID, r.Name)) {
-			return Addon{}, exists
-		}
+	if isCorrupt(page, addons.Key(AddonKey(cluster.Value.ID, r.Name))) {
+		return Addon{}, exists
 	}
 	for _, item := range page.Items {
 		sameToken := r.ClientRequestToken != "" && item.Value.ClientRequestToken == r.ClientRequestToken

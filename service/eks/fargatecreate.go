@@ -82,6 +82,10 @@ func (s *Service) putNewProfile(ctx context.Context, c Caller, cluster store.Ite
 	if err != nil {
 		return FargateProfile{}, s.fargateError(ctx, r.ClusterName, r.Name, err)
 	}
+	exists := minato.Errorf(minato.AlreadyExists, "A Fargate Profile already exists with this name in this cluster.")
+	if isCorrupt(page, profiles.Key(FargateProfileKey(cluster.Value.ID, r.Name))) {
+		return FargateProfile{}, exists
+	}
 	for _, item := range page.Items {
 		p := item.Value
 		sameToken := r.ClientRequestToken != "" && p.ClientRequestToken == r.ClientRequestToken
@@ -91,7 +95,7 @@ func (s *Service) putNewProfile(ctx context.Context, c Caller, cluster store.Ite
 		case sameToken:
 			return FargateProfile{}, errTokenReused(r.ClientRequestToken, r.ClusterName)
 		case p.Name == r.Name:
-			return FargateProfile{}, minato.Errorf(minato.AlreadyExists, "A Fargate Profile already exists with this name in this cluster.")
+			return FargateProfile{}, exists
 		case p.Status.Transient():
 			return FargateProfile{}, minato.Errorf(minato.InUse, "Cannot create Fargate Profile %s because cluster %s currently has Fargate profile %s in status %s", r.Name, r.ClusterName, p.Name, p.Status)
 		}

@@ -190,6 +190,16 @@ func TestCreateNodegroupRefuses(t *testing.T) {
 	_, err := w.CreateNodegroup(t.Context(), alice, r)
 	wantError(t, err, minato.NotFound, "No cluster found for name: none.")
 	w.deny = func(a iam.Access) bool { return a.Action == "iam:PassRole" }
+	cluster, err := w.DescribeCluster(t.Context(), alice, "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unreadable := Nodegroups(w.Store).Key(NodegroupKey(cluster.ID, "unreadable"))
+	if _, err := w.Store.Commit(t.Context(), store.Create(unreadable, []byte("{"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.CreateNodegroup(t.Context(), alice, groupRequest("unreadable"))
+	wantError(t, err, minato.AlreadyExists, "NodeGroup already exists with name unreadable and cluster name prod")
 	_, err = w.CreateNodegroup(t.Context(), alice, groupRequest("ng"))
 	wantError(t, err, minato.Denied, "iam:PassRole")
 }

@@ -52,6 +52,10 @@ func (s *Service) putNewNodegroup(ctx context.Context, c Caller, cluster store.I
 	if err != nil {
 		return Nodegroup{}, s.nodegroupError(ctx, r.ClusterName, r.Name, err)
 	}
+	exists := minato.Errorf(minato.AlreadyExists, "NodeGroup already exists with name %s and cluster name %s", r.Name, r.ClusterName)
+	if isCorrupt(page, groups.Key(NodegroupKey(cluster.Value.ID, r.Name))) {
+		return Nodegroup{}, exists
+	}
 	for _, item := range page.Items {
 		sameToken := r.ClientRequestToken != "" && item.Value.ClientRequestToken == r.ClientRequestToken
 		switch {
@@ -60,7 +64,7 @@ func (s *Service) putNewNodegroup(ctx context.Context, c Caller, cluster store.I
 		case sameToken:
 			return Nodegroup{}, errTokenReused(r.ClientRequestToken, r.ClusterName)
 		case item.Value.Name == r.Name:
-			return Nodegroup{}, minato.Errorf(minato.AlreadyExists, "NodeGroup already exists with name %s and cluster name %s", r.Name, r.ClusterName)
+			return Nodegroup{}, exists
 		}
 	}
 	if n := len(page.Items) + len(page.Corrupt); n >= maxNodegroups {

@@ -3,6 +3,7 @@ package images
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,6 +54,7 @@ func (s Sources) recipes() map[string][]recipe {
 	for _, v := range kube.Versions() {
 		all["eks/kube-proxy"] = append(all["eks/kube-proxy"], s.kubeProxy(v))
 	}
+	maps.Copy(all, s.conformance())
 	return all
 }
 
@@ -151,7 +153,7 @@ func built(path, command string) error {
 
 // findProgram looks where Debian installs the programs of root, which are not in everybody's PATH.
 func findProgram(name string) (string, bool) {
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"} {
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin"} {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 			return path, true

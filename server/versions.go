@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+
+	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/service/eks"
+)
+
+// startCalendar upgrades clusters on the days on which the support of their versions ends.
+func (s *Server) startCalendar(context.Context) (string, error) {
+	controller := &reconcile.Controller{
+		Name:    "support calendar",
+		Store:   s.store,
+		Sources: []reconcile.Source{{Prefix: eks.ClustersPrefix}},
+		Reconcile: func(ctx context.Context, id string) (reconcile.Result, error) {
+			again, err := s.eks.UpgradeIfDue(ctx, id)
+			return reconcile.Result{RequeueAfter: again}, err
+		},
+		Log: s.log.With("part", "support calendar"),
+	}
+	s.clock.OnMove(func() { s.enqueueClusters(controller) })
+	s.goRun("support calendar", controller.Run)
+	return "", nil
+}
+
+// enqueueClusters has a controller look at every cluster.
+func (s *Server) enqueueClusters(controller *reconcile.Controller) {
+	go func() {
+		page, err := eks.Clusters(s.store).List(s.runCtx, "", "", 0)
+		if err != nil {
+			return // the controller looks again by itself
+		}
+		for _, item := range page.Items {
+			controller.Enqueue(item.ID)
+		}
+	}()
+}

@@ -1,0 +1,94 @@
+package eks
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCalendar(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version, support, created, today string
+		unsupported                      bool
+		want                             string // version after it
+	}{
+		"the day before the end of standard support":        {"1.35", "STANDARD", "2026-11-23", "2027-03-26", false, "1.35"},
+		"the end of standard support":                       {"1.35", "STANDARD", "2026-11-23", "2027-03-27", false, "1.36"},
+		"who pays stays":                                    {"1.35", "EXTENDED", "2026-11-23", "2027-03-27", false, "1.35"},
+		"the day before the end of extended support":        {"1.35", "EXTENDED", "2026-11-23", "2028-03-26", false, "1.35"},
+		"the end of extended support":                       {"1.35", "EXTENDED", "2026-11-23", "2028-03-27", false, "1.36"},
+		"who allows the unsupported stays":                  {"1.35", "EXTENDED", "2026-11-23", "2028-03-27", true, "1.35"},
+		"and is upgraded all the same who would not pay":    {"1.35", "STANDARD", "2026-11-23", "2027-03-27", true, "1.36"},
+		"there is no next one here, as 1.32 is not built":   {"1.31", "EXTENDED", "2026-11-23", "2026-11-26", false, "1.31"},
+		"nor one that EKS has released":                     {"1.36", "STANDARD", "2026-11-23", "2027-08-02", false, "1.36"},
+		"a version without a calendar has nothing upcoming": {"1.37", "STANDARD", "2026-11-23", "2030-01-01", true, "1.37"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.built = append(w.built, "1.37")
+			w.at(day(t, c.created))
+			w.AllowUnsupported = c.unsupported
+			r := request("prod")
+			r.Version, r.SupportType = c.version, c.support
+			w.create(t, r)
+			w.at(day(t, c.today))
+			again, err := w.UpgradeIfDue(t.Context(), ClusterKey(testScope, "prod"))
+			if blocked := strings.HasPrefix(name, "there is no") || strings.HasPrefix(name, "nor"); (err != nil) != blocked || again < 0 || again > calendarGap {
+				t.Errorf("again in %s, %v", again, err)
+			}
+			cluster := w.reconcile(t, "prod")
+			if got := cluster.Serving(); got != c.want {
+				t.Errorf("on %s it serves %s, want %s", c.today, got, c.want)
+			}
+		})
+	}
+}
+
+// TestCalendarTriesAgainTheNextDay: an upgrade that fails is not begun again at once.
+func TestCalendarTriesAgainTheNextDay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := request("prod")
+	r.Version, r.SupportType = "1.35", "STANDARD"
+	w.create(t, r)
+	key := ClusterKey(testScope, "prod")
+	due := day(t, "2027-03-27")
+	w.at(due)
+	if _, err := w.UpgradeIfDue(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	w.fail(t, "prod")
+	for _, c := range []struct {
+		after time.Duration
+		want  ClusterStatus
+	}{{time.Minute, ClusterActive}, {23 * time.Hour, ClusterActive}, {24 * time.Hour, ClusterUpdating}} {
+		w.at(due.Add(c.after))
+		if _, err := w.UpgradeIfDue(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.DescribeCluster(t.Context(), alice, "prod"); err != nil || got.Status.Status != c.want {
+			t.Errorf("%s after a failure it is %s, want %s: %v", c.after, got.Status.Status, c.want, err)
+		}
+	}
+}
+
+// fail ends the running updates of a cluster as the control plane's reconciler does when it gives up.
+func (w *world) fail(t *testing.T, name string) {
+	t.Helper()
+	item, err := Clusters(w.Store).Get(t.Context(), ClusterKey(testScope, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops, err := FailUpdates(t.Context(), w.Store, &item.Value, UpdateError{Code: "Unknown", Message: "it does not come up"})
+	if err == nil {
+		err = item.Value.Transition(ClusterActive, ByReconciler)
+	}
+	if err == nil {
+		_, err = w.Store.Commit(t.Context(), append(ops, Clusters(w.Store).UpdateOp(item))...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
