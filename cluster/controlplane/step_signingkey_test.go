@@ -67,6 +67,7 @@ func TestSigningKeyChanges(t *testing.T) {
 
 // testSigningKey changes the signing key of a real cluster under a client with a token of the old one.
 func (w *world) testSigningKey(t *testing.T, id string) {
+	w.signsSince(t, id, w.clock.Now())
 	before := w.planeOf(t, id)
 	old := w.serviceAccountToken(t, id)
 	ctx, stop := context.WithCancel(t.Context())
@@ -85,7 +86,7 @@ func (w *world) testSigningKey(t *testing.T, id string) {
 	after, fresh := w.planeOf(t, id), w.serviceAccountToken(t, id)
 	if after.Active.Number != before.Active.Number+2 || !hasKey(t, old, before.SigningKeys[0]) || !hasKey(t, fresh, after.SigningKeys[0]) ||
 		after.SigningKeys[0].KeyID == before.SigningKeys[0].KeyID {
-		t.Errorf("generation %d, keys %+v; want generation %d and tokens of a new key", after.Active.Number, after.SigningKeys, before.Active.Number+2)
+		t.Errorf("generation %d, key %s; want generation %d and tokens of a new key", after.Active.Number, after.SigningKeys[0].KeyID, before.Active.Number+2)
 	}
 	must(t, w.asServiceAccount(t, id, fresh))
 	must(t, w.asServiceAccount(t, id, old))
@@ -94,6 +95,16 @@ func (w *world) testSigningKey(t *testing.T, id string) {
 		t.Errorf("the old token meanwhile: %v", err)
 	}
 	w.clock.SetOffset(0)
+}
+
+// signsSince has the first signing key of a cluster sign since then.
+func (w *world) signsSince(t *testing.T, id string, since time.Time) {
+	t.Helper()
+	item, err := Records(w.store).Get(t.Context(), w.cluster(t, id).ID)
+	must(t, err)
+	item.Value.SigningKeys[0].Since = since
+	_, err = w.store.Commit(t.Context(), Records(w.store).UpdateOp(item))
+	must(t, err)
 }
 
 func (w *world) planeOf(t *testing.T, id string) ControlPlane {
