@@ -74,6 +74,9 @@ func (s *Server) eksService() *eks.Service {
 		Kubelets: func(ctx context.Context, clusterID string) ([]eks.Kubelet, error) {
 			return s.planes.Kubelets(ctx, clusterID)
 		},
+		RollbackBlockers: func(ctx context.Context, c *eks.Cluster, target string) ([]string, error) {
+			return s.insights.RollbackBlockers(ctx, c, target)
+		},
 		AllowUnsupported: s.o.AllowUnsupported,
 		Log:              s.log.With("part", "eks"),
 		BuiltMinors: func() (minors []string) {

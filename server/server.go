@@ -18,6 +18,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/insights"
 	"minato.dev/minato/cluster/node/simulated"
 	"minato.dev/minato/cluster/vpc"
 	"minato.dev/minato/edge/kubehook"
@@ -57,21 +58,22 @@ type Server struct {
 	listener    net.Listener // the AWS APIs
 	tlsListener net.Listener // issuers, and the AWS APIs over TLS
 
-	sealer  *seal.Sealer
-	ca      *pki.Authority
-	sup     *supervisor.Supervisor
-	etcdPKI etcd.PKI
-	etcd    *etcd.Admin
-	store   store.Store
-	iam     *iam.Service
-	sts     *sts.Service
-	ec2     *ec2.Service
-	eks     *eks.Service
-	ssm     *ssm.Service
-	eksauth *eksauth.Service
-	pods    *podRecords
-	planes  *controlplane.Controller
-	hook    *kubehook.Client
+	sealer   *seal.Sealer
+	ca       *pki.Authority
+	sup      *supervisor.Supervisor
+	etcdPKI  etcd.PKI
+	etcd     *etcd.Admin
+	store    store.Store
+	iam      *iam.Service
+	sts      *sts.Service
+	ec2      *ec2.Service
+	eks      *eks.Service
+	ssm      *ssm.Service
+	eksauth  *eksauth.Service
+	pods     *podRecords
+	planes   *controlplane.Controller
+	insights *insights.Controller
+	hook     *kubehook.Client
 
 	simulated *simulated.Controller
 
@@ -128,6 +130,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"simulated nodes", s.startSimulatedNodes},
 		step{"nodegroups", s.startNodegroups},
 		step{"add-ons", s.startAddons},
+		step{"insights", s.startInsights},
 		step{"support calendar", s.startCalendar},
 		step{"AWS APIs", s.serveAPIs},
 		step{"clusters that were up", s.waitClusters},

@@ -14,6 +14,9 @@ const (
 	schedulerComponent         = "kube-scheduler"
 )
 
+// AuditLog is the file in a cluster's LogDir that its kube-apiservers write audit events to, one a line.
+const AuditLog = "audit.log"
+
 // neverRotate is an audit file size, in MiB, that is never reached: kube-apiserver would rotate by renaming, which cannot be
 // done to a descriptor. The supervisor rotates by copy and truncate.
 const neverRotate = 1 << 30
@@ -87,7 +90,7 @@ func (p plan) apiServer() supervisor.Spec {
 		args = append(args, "--feature-gates="+strings.Join(p.Version.FeatureGates, ","))
 	}
 	spec := p.spec(apiServerComponent, args, append(memory(), "SSL_CERT_DIR="+p.Dir.trustedRoots()))
-	spec.Streams = []string{filepath.Join(p.LogDir, "audit.log")}
+	spec.Streams = []string{filepath.Join(p.LogDir, AuditLog)}
 	return spec
 }
 

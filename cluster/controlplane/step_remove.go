@@ -22,7 +22,7 @@ func (s removeSecurityGroupStep) do(ctx context.Context, p *pass) error {
 	return s.remove(ctx, p.cluster.Scope, p.cluster.Spec.ClusterSecurityGroup)
 }
 
-// removeRecordsStep removes the updates, access entries, add-ons and Pod Identity associations, and then, in the commit that ends the pass, the private
+// removeRecordsStep removes the updates, access entries, add-ons, Pod Identity associations and insights, and then, in the commit that ends the pass, the private
 // record, its claims and the cluster: there is never one without the other.
 type removeRecordsStep struct{ store store.Store }
 
@@ -37,6 +37,9 @@ func (s removeRecordsStep) do(ctx context.Context, p *pass) error {
 		return err
 	}
 	if err := eks.RemovePodIdentityAssociations(ctx, s.store, &p.cluster); err != nil {
+		return err
+	}
+	if err := eks.RemoveInsights(ctx, s.store, &p.cluster); err != nil {
 		return err
 	}
 	// By key, since the record may be corrupt; and by who holds them, for the same reason.

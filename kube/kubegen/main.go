@@ -2,6 +2,7 @@
 //
 //	go run ./kube/kubegen generate [MINOR ...]   write go.mod, go.sum and main.go of kube/v1.NN
 //	go run ./kube/kubegen build MINOR ...        build bin/kube/v1.NN/kube
+//	go run ./kube/kubegen apis                   write apis.json, the table of APIs that end
 //	go run ./kube/kubegen list                   print the known minors
 package main
 
@@ -21,7 +22,10 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: kubegen generate|build|list [MINOR ...]")
+		return fmt.Errorf("usage: kubegen generate|build|list [MINOR ...], or kubegen apis")
+	}
+	if args[0] == "apis" && len(args) == 1 {
+		return apis()
 	}
 	minors, err := selected(args[1:])
 	if err != nil {
@@ -38,7 +42,7 @@ func run(args []string) error {
 	case "build":
 		return each(minors, build)
 	}
-	return fmt.Errorf("unknown command %q: want generate, build or list", args[0])
+	return fmt.Errorf("unknown command %q: want generate, build, list or apis", args[0])
 }
 
 func selected(names []string) ([]kube.Version, error) {

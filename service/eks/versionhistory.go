@@ -44,8 +44,8 @@ func (s *Status) Serves(version, platform string, since time.Time) {
 	}
 }
 
-// upgraded is the version before the one that serves, and since when; false for a cluster that was created with its version.
-func (c *Cluster) upgraded() (from string, at time.Time, ok bool) {
+// Upgraded is the version before the one that serves, and since when; false for a cluster that was created with its version.
+func (c *Cluster) Upgraded() (from string, at time.Time, ok bool) {
 	n := len(c.Status.Versions)
 	if n < 2 {
 		return "", time.Time{}, false

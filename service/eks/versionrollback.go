@@ -23,7 +23,7 @@ func (s *Service) checkRollback(ctx context.Context, cluster *Cluster, target ku
 	if t := r.RollbackTimeout; t != nil && *t != 0 && (*t < minRollbackTimeout || *t > maxRollbackTimeout) {
 		return minato.Errorf(minato.Invalid, "rollbackConfig.timeoutMinutes must be between %d and %d, not %d", minRollbackTimeout, maxRollbackTimeout, *t)
 	}
-	from, at, upgraded := cluster.upgraded()
+	from, at, upgraded := cluster.Upgraded()
 	switch {
 	case !upgraded || from != target.Minor:
 		return minato.Errorf(minato.Invalid, "%s: the cluster was not upgraded from %s to %s, and can be rolled back only to the version before an upgrade",

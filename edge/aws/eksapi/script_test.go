@@ -80,7 +80,8 @@ func newService() *eks.Service {
 			}
 			return nil
 		},
-		Applied: func(context.Context, store.Revision) error { return nil },
+		Applied:  func(context.Context, store.Revision) error { return nil },
+		Kubelets: func(context.Context, string) ([]eks.Kubelet, error) { return nil, nil },
 		Network: eks.Network{
 			Subnets: func(_ context.Context, _ minato.Scope, ids []string) (found []eks.Subnet, _ error) {
 				for _, id := range ids {

@@ -1,0 +1,113 @@
+package insights
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/eks"
+)
+
+// health is the check for issues of the cluster itself.
+func health(v *view) check { return healthCheck(v, eks.UpgradeReadiness, v.target()) }
+
+func healthCheck(_ *view, category, version string) check {
+	return check{
+		name: "Cluster health issues", category: category, version: version,
+		description: "Checks for any cluster health issues that prevent successful upgrade to the next Kubernetes version on EKS.",
+		run: func(_ context.Context, v *view) (finding, error) {
+			var bad []eks.InsightResource
+			for _, issue := range v.cluster.Status.Health {
+				bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: issue.Code + ": " + issue.Message}, ARN: v.cluster.ARN().String()})
+			}
+			return trouble(eks.InsightError, bad, "No cluster health issues detected.", "Cluster health issues detected.",
+				"See health.issues of DescribeCluster."), nil
+		},
+	}
+}
+
+// addons is the check that the installed add-ons have a version that runs on the next minor.
+func addons(v *view) check {
+	return addonCheck(eks.UpgradeReadiness, v.target(), "All installed EKS add-on versions are compatible with next Kubernetes version.")
+}
+
+func addonCheck(category, version, good string) check {
+	return check{
+		name: "EKS add-on version compatibility", category: category, version: version,
+		description: "Checks version of installed EKS add-ons to ensure they are compatible with Kubernetes " + version + ".",
+		run: func(ctx context.Context, v *view) (finding, error) {
+			page, err := eks.Addons(v.store).List(ctx, store.ID(v.cluster.ID)+"/", "", 0)
+			if err != nil {
+				return finding{}, err
+			}
+			var bad []eks.InsightResource
+			var details []eks.InsightAddonDetail
+			for _, item := range page.Items {
+				a := &item.Value
+				compatible := v.addonVersions(a.Name, version)
+				if slices.Contains(compatible, a.Spec.Version) {
+					continue
+				}
+				s := eks.InsightStatus{Reason: fmt.Sprintf("%s %s does not run on Kubernetes %s", a.Name, a.Spec.Version, version)}
+				if len(compatible) == 0 {
+					s.Reason += ", and no version of it does"
+				}
+				bad = append(bad, eks.InsightResource{Status: s, ARN: a.ARN().String()})
+				details = append(details, eks.InsightAddonDetail{Name: a.Name, Compatible: compatible})
+			}
+			f := trouble(eks.InsightError, bad, good, "Installed EKS add-on versions are not compatible with Kubernetes "+version+".",
+				"Update the add-ons to compatible versions.")
+			f.addons = details
+			return f, nil
+		},
+	}
+}
+
+// rollbackWindow is how long after an upgrade a cluster can go back.
+const rollbackWindow = 7 * 24 * time.Hour
+
+// rollback are the checks for going back to the minor before, which there are for seven days after an upgrade.
+func rollback(v *view) []check {
+	to, at, ok := v.cluster.Upgraded()
+	if !ok || minorOf(to) != v.minor-1 || v.now.Sub(at) > rollbackWindow {
+		return nil
+	}
+	return rollbackChecks(v, to)
+}
+
+// rollbackChecks are the checks for going back to a minor.
+func rollbackChecks(v *view, to string) []check {
+	return []check{
+		healthCheck(v, eks.RollbackReadiness, to),
+		addonCheck(eks.RollbackReadiness, to, "All installed EKS add-on versions are compatible with the Kubernetes version to roll back to."),
+		newerKubelets(to),
+	}
+}
+
+// newerKubelets is the check that no node is newer than the minor to go back to.
+func newerKubelets(to string) check {
+	return check{
+		name: "Kubelet version skew", category: eks.RollbackReadiness, version: to,
+		description: "Checks that no kubelet in the cluster is newer than Kubernetes " + to + ": nodes are rolled back before the control plane.",
+		run: func(ctx context.Context, v *view) (finding, error) {
+			nodes, err := v.list(ctx, nodesPath)
+			if err != nil {
+				return finding{}, err
+			}
+			var bad []eks.InsightResource
+			for _, o := range nodes {
+				var n node
+				if err := o.into(&n); err != nil {
+					return finding{}, err
+				}
+				if version := n.Status.NodeInfo.KubeletVersion; minorOf(version) > minorOf(to) {
+					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: "its kubelet is " + version}, URI: o.uri(nodesPath)})
+				}
+			}
+			return trouble(eks.InsightError, bad, "No kubelet is newer than the version to roll back to.", "Kubelets are newer than Kubernetes "+to+".",
+				"Roll the nodes back first, with UpdateNodegroupVersion."), nil
+		},
+	}
+}

@@ -1,0 +1,188 @@
+package insights
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/eks"
+)
+
+// check is one check, and makes one insight.
+type check struct {
+	name, category, description string
+	// version is the minor that the insight is about.
+	version string
+	// counts is whether it is made of counted calls alone, and so made again whenever there are some.
+	counts bool
+	run    func(ctx context.Context, v *view) (finding, error)
+}
+
+// finding is what a check found.
+type finding struct {
+	status       eks.InsightStatus
+	advice       string
+	more         map[string]string
+	resources    []eks.InsightResource
+	deprecations []eks.Deprecation
+	addons       []eks.InsightAddonDetail
+}
+
+func passing(reason string) finding {
+	return finding{status: eks.InsightStatus{Status: eks.InsightPassing, Reason: reason}}
+}
+
+// checks are those for the cluster of a view.
+func (v *view) checks() []check {
+	list := append(deprecatedAPIs(v), customResources(v), kubelets(v), kubeProxy(v), addons(v), health(v), nodeImages(v),
+		budgets(v), webhooks(v), replicas(v))
+	if v.cluster.Spec.RemoteNetworks != nil {
+		list = append(list, hybridNodes(v))
+	}
+	return append(list, rollback(v)...)
+}
+
+// view is what checks see of a cluster, read once for all of them.
+type view struct {
+	cluster *eks.Cluster
+	minor   int // that it serves
+	now     time.Time
+	// since is when a client must have called an API to be one that still does.
+	since time.Time
+	calls map[apiKey][]client
+
+	client        *kubeapi.Client // nil when there is no control plane to ask
+	store         store.Store
+	addonVersions func(addon, minor string) []string
+	lists         map[string]listed
+}
+
+type listed struct {
+	objects []object
+	err     error
+}
+
+func newView(cluster *eks.Cluster, now, since time.Time, calls map[apiKey][]client) *view {
+	return &view{cluster: cluster, minor: minorOf(cluster.Serving()), now: now, since: since, calls: calls, lists: map[string]listed{}}
+}
+
+// target is the next minor, as "1.36".
+func (v *view) target() string { return minorName(v.minor + 1) }
+
+// run makes all checks, or those that counted calls can change.
+func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
+	for _, c := range v.checks() {
+		if !all && !c.counts {
+			continue
+		}
+		f, err := c.run(ctx, v)
+		if err != nil {
+			f = finding{status: eks.InsightStatus{Status: eks.InsightUnknown, Reason: "Unable to determine: " + err.Error()}}
+		}
+		insights = append(insights, eks.Insight{
+			ID: eks.InsightID(v.cluster.ID, c.category+"/"+c.name, c.version), ClusterID: v.cluster.ID, Name: c.name, Category: c.category, Version: c.version,
+			Description: c.description, Status: f.status, Advice: f.advice, More: f.more, Resources: bounded(f.resources), Deprecations: f.deprecations, Addons: f.addons,
+		})
+	}
+	return insights
+}
+
+// maxResources is how many resources an insight names.
+const maxResources = 200
+
+func bounded(resources []eks.InsightResource) []eks.InsightResource {
+	return resources[:min(len(resources), maxResources)]
+}
+
+// object is what checks read of a Kubernetes object.
+type object struct {
+	Metadata struct {
+		Name, Namespace string
+		Labels          map[string]string
+		Annotations     map[string]string
+	}
+	raw json.RawMessage
+}
+
+// into reads more of it.
+func (o object) into(out any) error { return json.Unmarshal(o.raw, out) }
+
+// list reads a collection, once for all checks. One that the cluster does not have is empty.
+func (v *view) list(ctx context.Context, path string) ([]object, error) {
+	if l, ok := v.lists[path]; ok {
+		return l.objects, l.err
+	}
+	l := v.read(ctx, path)
+	v.lists[path] = l
+	return l.objects, l.err
+}
+
+func (v *view) read(ctx context.Context, path string) (l listed) {
+	if v.client == nil {
+		return listed{err: errors.New("the cluster's API server does not answer")}
+	}
+	items, err := v.client.List(ctx, path, nil)
+	if kubeapi.NotFound(err) {
+		return listed{}
+	}
+	if err != nil {
+		return listed{err: fmt.Errorf("reading %s: %w", path, err)}
+	}
+	for _, item := range items {
+		o := object{raw: item}
+		if err := json.Unmarshal(item, &o); err != nil {
+			return listed{err: fmt.Errorf("reading %s: %w", path, err)}
+		}
+		l.objects = append(l.objects, o)
+	}
+	return l
+}
+
+// uri is where an object is, as insights name it: /apis/policy/v1/namespaces/default/poddisruptionbudgets/web.
+func (o object) uri(collection string) string {
+	base, resource := collection[:strings.LastIndexByte(collection, '/')], collection[strings.LastIndexByte(collection, '/')+1:]
+	if o.Metadata.Namespace != "" {
+		base += "/namespaces/" + o.Metadata.Namespace
+	}
+	return base + "/" + resource + "/" + o.Metadata.Name
+}
+
+// trouble is a finding that a list of resources makes: passing when there are none.
+func trouble(status eks.InsightStatusValue, resources []eks.InsightResource, good, bad, advice string) finding {
+	if len(resources) == 0 {
+		return passing(good)
+	}
+	for i := range resources {
+		if resources[i].Status.Status == "" {
+			resources[i].Status.Status = status
+		}
+		if rank(resources[i].Status.Status) > rank(status) {
+			status = resources[i].Status.Status
+		}
+	}
+	return finding{status: eks.InsightStatus{Status: status, Reason: bad}, advice: advice, resources: resources}
+}
+
+func rank(s eks.InsightStatusValue) int {
+	return slices.Index([]eks.InsightStatusValue{eks.InsightPassing, eks.InsightUnknown, eks.InsightWarning, eks.InsightError}, s)
+}
+
+func minorName(n int) string { return "1." + strconv.Itoa(n) }
+
+// minorOf is the minor in a version such as v1.31.4 or 1.31; 0 if there is none.
+func minorOf(version string) int {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if end >= 0 {
+		rest = rest[:end]
+	}
+	n, _ := strconv.Atoi(rest)
+	return n
+}

@@ -1,0 +1,214 @@
+package insights
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"minato.dev/minato/engine/store"
+	"minato.dev/minato/service/eks"
+)
+
+const (
+	readPace   = 250 * time.Millisecond // between two looks at an audit log
+	flushPace  = 5 * time.Second        // between two writes of what was counted
+	reviewPace = 10 * time.Second       // between two looks at counts that went up
+)
+
+// cursor is the record of how far an audit log has been counted.
+type cursor struct {
+	Position position `json:"position"`
+	Garbage  int64    `json:"garbage,omitempty"`
+	Lost     int64    `json:"lost,omitempty"`
+}
+
+func usageRecords(s store.Store) *store.Collection[usageRecord] {
+	return store.NewCollection[usageRecord](s, eks.APIUsagePrefix)
+}
+
+func cursors(s store.Store) *store.Collection[cursor] {
+	return store.NewCollection[cursor](s, eks.APIUsagePrefix)
+}
+
+func usageOf(clusterID string) string { return store.ID(clusterID, "api") + "/" }
+
+func usageID(clusterID string, k apiKey) string {
+	return store.ID(clusterID, "api", k.Group, k.Version, k.Resource)
+}
+
+func cursorID(clusterID string) string { return store.ID(clusterID, "cursor") }
+
+// ingest counts the audit log of one cluster. Only its own goroutine, in run, writes to usage.
+type ingest struct {
+	deps       Deps
+	clusterKey string // of the cluster's record
+	clusterID  string
+	usage      *usage
+	tail       *tail
+	saved      map[apiKey]bool // those that have a record
+	hasCursor  bool
+	written    cursor
+	changed    func() // calls were counted that an insight should tell of
+}
+
+// load reads what was counted before.
+func (i *ingest) load(ctx context.Context) error {
+	page, err := usageRecords(i.deps.Store).List(ctx, usageOf(i.clusterID), "", 0)
+	if err != nil {
+		return err
+	}
+	for _, corrupt := range page.Corrupt { // is counted anew
+		i.deps.Log.ErrorContext(ctx, "a record is corrupt", "key", corrupt.Key, "error", corrupt.Err)
+	}
+	i.usage.mu.Lock()
+	defer i.usage.mu.Unlock()
+	for _, item := range page.Items {
+		i.usage.apis[item.Value.API] = item.Value.usage()
+		i.saved[item.Value.API] = true
+	}
+	item, err := cursors(i.deps.Store).Get(ctx, cursorID(i.clusterID))
+	if err == nil {
+		i.hasCursor, i.written = true, item.Value
+		i.usage.garbage, i.usage.lost = item.Value.Garbage, item.Value.Lost
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	i.tail = newTail(i.deps.AuditLog(i.clusterID), i.written.Position)
+	return nil
+}
+
+// run counts until ctx ends. What was counted and not written then is counted again from the log.
+func (i *ingest) run(ctx context.Context) {
+	tick := time.NewTicker(readPace)
+	defer tick.Stop()
+	var flushed, reviewed time.Time
+	var counted bool
+	var trouble string
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		news, any, err := i.read(ctx)
+		counted = counted || any
+		if now := time.Now(); news || counted && now.Sub(reviewed) > reviewPace {
+			reviewed, counted = now, false
+			i.changed()
+		}
+		if err == nil && time.Since(flushed) > flushPace {
+			flushed = time.Now()
+			err = i.flush(ctx)
+		}
+		if err != nil && ctx.Err() == nil && err.Error() != trouble {
+			trouble = err.Error()
+			i.deps.Log.WarnContext(ctx, "the audit log cannot be counted", "cluster", i.clusterID, "error", err)
+		} else if err == nil {
+			trouble = ""
+		}
+	}
+}
+
+// read counts what is new in the log. news is whether there are clients that were not known, or that had been quiet.
+func (i *ingest) read(ctx context.Context) (news, counted bool, err error) {
+	offset := i.deps.Clock.Offset()
+	lost, err := i.tail.next(ctx, func(line []byte) {
+		c, counts, err := parseLine(line)
+		if err != nil {
+			i.usage.garbage++
+			return
+		}
+		if counts {
+			c.at = c.at.Add(offset).UTC()
+			counted = true
+			news = i.usage.add(c) || news
+		}
+	})
+	if lost {
+		i.usage.lost++
+		i.deps.Log.WarnContext(ctx, "a part of an audit log was gone before it was counted", "cluster", i.clusterID)
+	}
+	return news, counted, err
+}
+
+// Bounds of one commit: etcd takes 128 operations and 1.5 MiB.
+const (
+	maxFlushOps   = 64
+	maxFlushBytes = 1 << 20
+)
+
+// flush writes what was counted, together with how far. Only if it is too much for one commit, a crash between two of them has a part
+// counted twice.
+func (i *ingest) flush(ctx context.Context) error {
+	next := cursor{Position: i.tail.pos, Garbage: i.usage.garbage, Lost: i.usage.lost}
+	if i.hasCursor && next == i.written {
+		return nil
+	}
+	cluster, err := eks.Clusters(i.deps.Store).Get(ctx, i.clusterKey)
+	if err != nil || cluster.Value.ID != i.clusterID || cluster.Value.Status.Status == eks.ClusterDeleting {
+		return ignoreGone(err)
+	}
+	// Nothing is written for a cluster that begins to be deleted meanwhile.
+	guard := store.Check(eks.Clusters(i.deps.Store).Key(cluster.ID), cluster.Revision)
+	ops, size := []store.Op{guard}, 0
+	var keys []apiKey
+	commit := func() error {
+		if _, err := i.deps.Store.Commit(ctx, ops...); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			i.saved[k], i.usage.apis[k].dirty = true, false
+		}
+		ops, size, keys = []store.Op{guard}, 0, nil
+		return nil
+	}
+	i.usage.mu.Lock()
+	defer i.usage.mu.Unlock()
+	for key, api := range i.usage.apis {
+		if !api.dirty {
+			continue
+		}
+		op := i.usageOp(key, api)
+		if len(ops) >= maxFlushOps || size+len(op.Value) > maxFlushBytes {
+			if err := commit(); err != nil {
+				return ignoreConflict(err)
+			}
+		}
+		ops, size, keys = append(ops, op), size+len(op.Value), append(keys, key)
+	}
+	ops = append(ops, put(cursors(i.deps.Store), cursorID(i.clusterID), next, i.hasCursor))
+	if err := commit(); err != nil {
+		return ignoreConflict(err)
+	}
+	i.hasCursor, i.written = true, next
+	return nil
+}
+
+func (i *ingest) usageOp(key apiKey, api *apiUsage) store.Op {
+	return put(usageRecords(i.deps.Store), usageID(i.clusterID, key), api.record(key), i.saved[key])
+}
+
+// put writes a record that nobody else writes.
+func put[T any](c *store.Collection[T], id string, v T, exists bool) store.Op {
+	if exists {
+		return c.UpdateOp(store.Item[T]{ID: id, Value: v, Revision: store.AnyRevision})
+	}
+	return c.CreateOp(id, v)
+}
+
+// ignoreGone takes a cluster that is gone for nothing to do.
+func ignoreGone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// ignoreConflict takes a cluster that has changed meanwhile for another try, at the next flush.
+func ignoreConflict(err error) error {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("writing what was counted: %w", err)
+}

@@ -1,0 +1,98 @@
+package kube
+
+import (
+	_ "embed"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// apisJSON is written by `go run ./kube/kubegen apis` from the lifecycle methods in k8s.io/api of every minor.
+//
+//go:embed apis.json
+var apisJSON []byte
+
+// API is a type of Kubernetes that is, or was, served under a version which some minor serves no longer.
+type API struct {
+	Group      string `json:"group"`
+	Version    string `json:"version"`
+	Kind       string `json:"kind"`
+	Resource   string `json:"resource"`             // "flowschemas"
+	Introduced string `json:"introduced,omitempty"` // minor: "1.26"
+	Deprecated string `json:"deprecated,omitempty"`
+	// Removed is the first minor that does not serve it. For minors that are not released it is what is planned.
+	Removed string `json:"removed"`
+	// Replacement is what to use instead, nil where there is nothing.
+	Replacement *Replacement `json:"replacement,omitempty"`
+}
+
+// Replacement is what replaces an API.
+type Replacement struct {
+	Group      string `json:"group"`
+	Version    string `json:"version"`
+	Kind       string `json:"kind"`
+	Resource   string `json:"resource"`
+	Introduced string `json:"introduced,omitempty"` // empty where it was there before types told
+}
+
+// Path is where it is served: /apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas.
+func (a *API) Path() string { return apiPath(a.Group, a.Version, a.Resource) }
+
+// Path is where it is served.
+func (r *Replacement) Path() string { return apiPath(r.Group, r.Version, r.Resource) }
+
+// RemovedIn is the number of the minor that does not serve it any more: 32 for 1.32.
+func (a *API) RemovedIn() int { return minorNumber(a.Removed) }
+
+func apiPath(group, version, resource string) string {
+	if group == "" {
+		return "/api/" + version + "/" + resource
+	}
+	return "/apis/" + group + "/" + version + "/" + resource
+}
+
+func minorNumber(minor string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(minor, "1."))
+	return n
+}
+
+// apiTable is the table, and what finds its rows.
+type apiTable struct {
+	Sources []string `json:"sources"`
+	APIs    []API    `json:"apis"`
+
+	byResource, byKind map[[3]string]*API
+	versions           map[string]bool
+}
+
+var apis = sync.OnceValue(func() *apiTable {
+	t := &apiTable{byResource: map[[3]string]*API{}, byKind: map[[3]string]*API{}, versions: map[string]bool{}}
+	if err := json.Unmarshal(apisJSON, t); err != nil {
+		panic("kube/apis.json: " + err.Error())
+	}
+	for i := range t.APIs {
+		a := &t.APIs[i]
+		t.byResource[[3]string{a.Group, a.Version, a.Resource}] = a
+		t.byKind[[3]string{a.Group, a.Version, a.Kind}] = a
+		t.versions[a.Group+"/"+a.Version] = true
+	}
+	return t
+})
+
+// APIs are all types that are served no longer by some minor, by the minor that ends them. Treat them as read-only.
+func APIs() []API { return slices.Clone(apis().APIs) }
+
+// FindAPI is the API of a resource, nil if it does not end.
+func FindAPI(group, version, resource string) *API {
+	return apis().byResource[[3]string{group, version, resource}]
+}
+
+// FindKind is the API of a kind, nil if it does not end.
+func FindKind(group, version, kind string) *API {
+	return apis().byKind[[3]string{group, version, kind}]
+}
+
+// APIVersionEnds is whether a group/version has a type that ends. It does not allocate.
+func APIVersionEnds(groupVersion []byte) bool { return apis().versions[string(groupVersion)] }

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+
+	"minato.dev/minato/cluster/addon/catalogue"
+	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/insights"
+	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/kube"
+	"minato.dev/minato/service/eks"
+)
+
+// insightWorkers is how many clusters are checked at once. A pass is a dozen lists.
+const insightWorkers = 2
+
+// startInsights makes the reconciler of insights, which counts the audit logs of all clusters.
+func (s *Server) startInsights(context.Context) (string, error) {
+	log := s.log.With("part", "insights")
+	controller := &reconcile.Controller{
+		Name:    "insights",
+		Store:   s.store,
+		Sources: []reconcile.Source{{Prefix: eks.ClustersPrefix}, {Prefix: eks.InsightsRefreshesPrefix}},
+		Workers: insightWorkers,
+		Log:     log,
+	}
+	s.insights = insights.New(insights.Deps{
+		Store:  s.store,
+		Client: s.planes.Client,
+		AuditLog: func(clusterID string) string {
+			return filepath.Join(controlplane.LogDir(s.dir, clusterID), controlplane.AuditLog)
+		},
+		AddonVersions: addonVersions,
+		Clock:         s.clock,
+		Log:           log,
+	}, controller.Enqueue)
+	controller.Reconcile = s.insights.Reconcile
+	s.goRun("audit logs", s.insights.Run)
+	s.goRun("insights", controller.Run)
+	return "", nil
+}
+
+// addonVersions are the versions of an add-on that run on a minor, the newest first.
+func addonVersions(name, minor string) (versions []string) {
+	a, known := catalogue.Lookup(name)
+	v, knownMinor := kube.Lookup(minor)
+	if !known || !knownMinor {
+		return nil
+	}
+	for _, one := range a.Versions {
+		if one.Runs(v) {
+			versions = append(versions, one.Version)
+		}
+	}
+	return versions
+}
