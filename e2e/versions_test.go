@@ -132,7 +132,8 @@ func TestMinorThatIsNotBuilt(t *testing.T) {
 	}
 }
 
-// TestSupportCalendar holds the server to EKS's calendar: on 2026-11-26 the minor 1.31 leaves extended support.
+// TestSupportCalendar holds the server to EKS's calendar. On 2026-11-26 the minor 1.31 leaves extended support; on 2027-03-27 the
+// minor 1.35 leaves standard support, and a cluster that does not pay for more is upgraded. All processes see the day come.
 func TestSupportCalendar(t *testing.T) {
 	t.Parallel()
 	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-11-26"}})
@@ -145,4 +146,50 @@ func TestSupportCalendar(t *testing.T) {
 			t.Errorf("a refused cluster left logs: %v", entries)
 		}
 	}
+	k := createCluster(t, admin, "calendar", "--kubernetes-version", "1.35", "--upgrade-policy", "supportType=STANDARD")
+	session := assumedBy(t, admin, userRole(t, admin, "calendar-user"))
+	whoami := []string{"sts", "get-caller-identity", "--query", "Arn", "--output", "text"}
+	if got := session.AWS(t, whoami...); !strings.Contains(got, "calendar-user") {
+		t.Fatalf("the session is %s", got)
+	}
+	if r := e.TryMinato(t, "clock", "advance", "0d"); r.ExitCode == 0 {
+		t.Errorf("the clock can be moved by nothing: %s", r)
+	}
+	for _, step := range []struct{ by, day, status string }{
+		{"100d", "2027-03-06", "on 2027-03-27 Kubernetes 1.35 leaves standard support, and the upgrade policy is STANDARD: it will be upgraded to 1.36"},
+		{"3w", "2027-03-27", ""},
+	} {
+		if got := e.Minato(t, "clock", "advance", step.by); !strings.HasPrefix(got, step.day) || !strings.Contains(got, "test clock") {
+			t.Errorf("after %s the clock shows %q, want %s", step.by, got, step.day)
+		}
+		if got := e.Minato(t, "status"); !strings.Contains(got, step.status) {
+			t.Errorf("the status does not say %q:\n%s", step.status, got)
+		}
+	}
+	session.RefusedAWS(t, []string{"ExpiredToken"}, whoami...)
+	testenv.Eventually(t, 2*time.Minute, func() error {
+		if got := admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.[version,status]", "--output", "text"); got != "1.36\tACTIVE" {
+			return fmt.Errorf("the cluster is %s", got)
+		}
+		return nil
+	})
+	k.kubectl(t, "get", "serviceaccount", "default")
+	if got := admin.AWS(t, "eks", "describe-cluster-versions", "--version-status", "EXTENDED_SUPPORT", "--query", "clusterVersions[].clusterVersion", "--output", "text"); got != "1.35" {
+		t.Errorf("in extended support are %s, want 1.35", got)
+	}
+	// 121 days at 0.10 USD an hour, and a month of 730 hours.
+	if got := e.Minato(t, "cost"); !strings.Contains(got, "290.4") || !strings.Contains(got, "73.00") || !strings.Contains(got, "ROSA HCP") {
+		t.Errorf("minato cost says:\n%s", got)
+	}
+}
+
+// assumedBy is a client with the credentials of a role's session.
+func assumedBy(t *testing.T, c *testenv.Client, role string) *testenv.Client {
+	t.Helper()
+	keys := strings.Fields(c.AWS(t, "sts", "assume-role", "--role-arn", role, "--role-session-name", "test",
+		"--query", "Credentials.[AccessKeyId,SecretAccessKey,SessionToken]", "--output", "text"))
+	if len(keys) != 3 {
+		t.Fatalf("assume-role answers %d words, want 3", len(keys))
+	}
+	return c.With("AWS_ACCESS_KEY_ID="+keys[0], "AWS_SECRET_ACCESS_KEY="+keys[1], "AWS_SESSION_TOKEN="+keys[2])
 }

@@ -81,7 +81,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("control socket", func(ctx context.Context) error {
 		return control.Server{
 			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster, Policies: s.customPolicies(),
-			AdvanceClock: s.advanceClock,
+			AdvanceClock: s.advanceClock, Costs: s.costs,
 		}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil

@@ -119,6 +119,7 @@ func (s *Server) oneCluster(ctx context.Context, c *eks.Cluster, processes []sup
 		Processes:    processes,
 
 		SimulatedNodes: s.simulated.Count(c.ID),
+		Upcoming:       s.upcoming(c),
 	}
 	for _, p := range processes {
 		out.PrivateBytes += p.PrivateBytes

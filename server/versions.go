@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/service/eks"
@@ -22,6 +24,21 @@ func (s *Server) startCalendar(context.Context) (string, error) {
 	s.clock.OnMove(func() { s.enqueueClusters(controller) })
 	s.goRun("support calendar", controller.Run)
 	return "", nil
+}
+
+// announced is how long before it an upgrade by the calendar is announced.
+const announced = 60 * 24 * time.Hour
+
+// upcoming says which upgrade the calendar will soon make of a cluster; empty where none.
+func (s *Server) upcoming(c *eks.Cluster) string {
+	up, ok := s.eks.Upcoming(c)
+	if !ok || up.At.Sub(s.clock.Now()) > announced {
+		return ""
+	}
+	if up.Blocked != nil {
+		return fmt.Sprintf("on %s %s, and it cannot be upgraded: %s", up.At.Format(time.DateOnly), up.Reason, up.Blocked)
+	}
+	return fmt.Sprintf("on %s %s: it will be upgraded to %s", up.At.Format(time.DateOnly), up.Reason, up.To)
 }
 
 // enqueueClusters has a controller look at every cluster.

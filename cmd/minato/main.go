@@ -81,7 +81,7 @@ Start it with "minato up", then in another terminal:
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	for _, sub := range []*cobra.Command{
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
-		backupCommand(), restoreCommand(), accessCommand(), identityCommand(), clockCommand(), insightsCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
+		backupCommand(), restoreCommand(), accessCommand(), identityCommand(), clockCommand(), costCommand(), insightsCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
 		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(),
 	} {
 		markUsage(sub)

@@ -92,6 +92,9 @@ func printClusters(w io.Writer, st control.Status) {
 		if c.SimulatedNodes > 0 {
 			fmt.Fprintf(w, "~ %s: %d of its nodes are simulated by kwok; no program runs on them\n", c.Name, c.SimulatedNodes)
 		}
+		if c.Upcoming != "" {
+			fmt.Fprintf(w, "! %s: %s\n", c.Name, c.Upcoming)
+		}
 		for _, issue := range c.Issues {
 			fmt.Fprintf(w, "! %s: %s\n", c.Name, issue)
 		}

@@ -52,17 +52,19 @@ type Etcd struct {
 
 // Cluster is one cluster in Status.
 type Cluster struct {
-	Account      string              `json:"account"`
-	Region       string              `json:"region"`
-	Name         string              `json:"name"`
-	ID           string              `json:"id"`
-	Version      string              `json:"version"`
-	Status       string              `json:"status"`
-	Endpoint     string              `json:"endpoint,omitempty"`
-	PrivateBytes int64               `json:"privateBytes"` // of its processes
-	Keys         int64               `json:"etcdKeys"`
-	KeyBytes     int64               `json:"etcdBytes"`
-	Issues       []string            `json:"issues,omitempty"`
+	Account      string   `json:"account"`
+	Region       string   `json:"region"`
+	Name         string   `json:"name"`
+	ID           string   `json:"id"`
+	Version      string   `json:"version"`
+	Status       string   `json:"status"`
+	Endpoint     string   `json:"endpoint,omitempty"`
+	PrivateBytes int64    `json:"privateBytes"` // of its processes
+	Keys         int64    `json:"etcdKeys"`
+	KeyBytes     int64    `json:"etcdBytes"`
+	Issues       []string `json:"issues,omitempty"`
+	// Upcoming says which upgrade the support calendar has for the cluster within the next months, if any.
+	Upcoming     string              `json:"upcomingUpgrade,omitempty"`
 	LoggingTypes []string            `json:"loggingTypes,omitempty"`
 	Processes    []supervisor.Status `json:"processes"`
 	// SimulatedNodes are those of its nodes that kwok makes up.
@@ -79,6 +81,8 @@ type Server struct {
 	ExplainIdentity func(ctx context.Context, q IdentityQuestion) (*eksauth.Explanation, error)
 	// ConnectCluster says who signs the tokens of a registered cluster. An error is for whoever asked.
 	ConnectCluster func(ctx context.Context, q ConnectRequest) error
+	// Costs are what the clusters would cost elsewhere.
+	Costs func(ctx context.Context) (Costs, error)
 	// AdvanceClock moves the clock. An error is for whoever asked.
 	AdvanceClock func(ctx context.Context, by time.Duration) (Clock, error)
 	// Policies keeps the access policies that customers make.
@@ -115,6 +119,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
 	mux.HandleFunc("POST "+connectPath, s.connect)
 	mux.HandleFunc("POST "+clockPath, s.advance)
+	mux.HandleFunc("GET "+costPath, s.cost)
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })

@@ -386,3 +386,24 @@ func TestCollectExpired(t *testing.T) {
 		}
 	})
 }
+
+func TestDecodeAuthorizationMessage(t *testing.T) {
+	t.Parallel()
+	w, ctx := newWorld(t), t.Context()
+	asked := iam.Access{Credential: w.user, Action: "ec2:RunInstances", Context: map[string][]string{"ec2:region": {"us-east-1"}}}
+	encoded := iam.EncodedDenial(w.iam.Authorize(ctx, asked))
+	_, err := w.DecodeAuthorizationMessage(ctx, w.user, encoded, nil)
+	w.wants(err, minato.Denied, iam.AccessDenied, "sts:DecodeAuthorizationMessage")
+	w.allow(w.user, mayAll)
+	got, err := w.DecodeAuthorizationMessage(ctx, w.user, encoded, nil)
+	w.must(err)
+	for _, part := range []string{`"allowed":false`, `"explicitDeny":false`, `"action":"ec2:RunInstances"`, `"arn":"` + w.user.Principal.ARN.String() + `"`,
+		`{"key":"ec2:region","values":{"items":[{"value":"us-east-1"}]}}`} {
+		if !strings.Contains(got, part) {
+			t.Errorf("%s lacks %s", got, part)
+		}
+	}
+	w.allow(w.far, mayAll)
+	_, err = w.DecodeAuthorizationMessage(ctx, w.far, encoded, nil)
+	w.wants(err, minato.Invalid, "InvalidAuthorizationMessageException", "not valid")
+}
