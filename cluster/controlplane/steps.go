@@ -39,7 +39,7 @@ func (c *Controller) buildSteps() []step {
 		{"Controllers", controllersStep{processes: d.Processes}.do},
 		{"Retire", retireStep{route: routes, processes: d.Processes}.do},
 		{"Endpoint", endpointStep{routes: routes, records: c.planes, store: d.Store, freePorts: d.FreePorts}.do},
-		{"Bootstrap", bootstrapStep{processes: d.Processes}.do},
+		{"Bootstrap", bootstrapStep{processes: d.Processes, webhook: c.applyPodIdentityWebhook}.do},
 		{"Authenticator", authenticatorStep{hookPort: d.Settings.HookPort, hookCA: d.HookCA, tenantIdentity: d.TenantIdentity, done: &c.asked}.do},
 		{"AWSAuth", awsAuthStep{}.do},
 		{"Access", accessStep{applied: d.HookApplied}.do},
