@@ -70,7 +70,7 @@ func (v *view) usage(status eks.InsightStatusValue, of func(apiKey) (eks.Depreca
 		into.resources = append(into.resources, eks.InsightResource{Status: s, URI: d.Usage})
 	}
 	f := finding{
-		deprecations: append(sorted(used.deprecations), sorted(stopped.deprecations)...),
+		deprecations: first(append(sorted(used.deprecations), sorted(stopped.deprecations)...), maxShownAPIs),
 		resources:    append(byURI(used.resources), byURI(stopped.resources)...),
 		more:         more,
 	}
@@ -85,6 +85,11 @@ func (v *view) usage(status eks.InsightStatusValue, of func(apiKey) (eks.Depreca
 	}
 	return f
 }
+
+// maxShownAPIs is how many APIs an insight names: with their clients they have to fit into a record.
+const maxShownAPIs = 50
+
+func first[T any](list []T, n int) []T { return list[:min(len(list), n)] }
 
 func lastOf(clients []client) string {
 	last := slices.MaxFunc(clients, func(a, b client) int { return a.last.Compare(b.last) }).last

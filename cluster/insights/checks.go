@@ -98,7 +98,7 @@ func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
 const maxResources = 200
 
 func bounded(resources []eks.InsightResource) []eks.InsightResource {
-	return resources[:min(len(resources), maxResources)]
+	return first(resources, maxResources)
 }
 
 // object is what checks read of a Kubernetes object.

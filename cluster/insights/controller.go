@@ -26,6 +26,8 @@ const (
 	refreshEvery = 24 * time.Hour
 	// again is how often it is looked whether calls have become too old to count.
 	again = 10 * time.Minute
+	// soon is when checks that could not be made are made again.
+	soon = time.Minute
 )
 
 // Deps is what the checks and the ingest need.
@@ -159,8 +161,12 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	unknown := unmade(found)
 	if refreshing {
 		refresh.Value.Status, refresh.Value.EndedAt, refresh.Value.Message = eks.RefreshCompleted, now, "Insights refresh completed"
+		if unknown != "" {
+			refresh.Value.Status, refresh.Value.Message = eks.RefreshFailed, unknown
+		}
 		ops = append(ops, refreshes.UpdateOp(refresh))
 	}
 	if len(ops) > 0 {
@@ -169,10 +175,24 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 			return reconcile.Result{}, err
 		}
 	}
+	if unknown != "" {
+		f.version = "" // all of them once more
+		return reconcile.Result{RequeueAfter: soon}, nil
+	}
 	if all {
 		f.version, f.checked = item.Value.Serving(), now
 	}
 	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// unmade is why the first of those checks that could not be made was not, empty if there is none.
+func unmade(found []eks.Insight) string {
+	for _, i := range found {
+		if i.Status.Status == eks.InsightUnknown {
+			return i.Name + ": " + i.Status.Reason
+		}
+	}
+	return ""
 }
 
 // changes are the writes that make the records of a cluster's insights say what was found. Those of checks that were all made, and did
