@@ -1,0 +1,216 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"minato.dev/minato/internal/testenv"
+)
+
+// insight is an insight as the AWS CLI shows it.
+type insight struct {
+	ID, Name, Category, KubernetesVersion string
+	InsightStatus                         struct{ Status, Reason string }
+	LastTransitionTime                    float64
+	Resources                             []struct{ KubernetesResourceURI string }
+	CategorySpecificSummary               struct {
+		DeprecationDetails []struct {
+			Usage, ReplacedWith, StopServingVersion, StartServingReplacementVersion string
+			ClientStats                                                             []struct {
+				UserAgent                  string
+				NumberOfRequestsLast30Days int
+				LastRequestTime            float64
+			}
+		}
+	}
+}
+
+const (
+	oldFlowSchemas = "/apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas"
+	gone132        = "Deprecated APIs removed in Kubernetes v1.32"
+	oldCarts       = "Deprecated custom resource versions"
+	deafWebhooks   = "Admission webhooks"
+)
+
+// offenders are what insights find besides calls.
+const offenders = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: carts.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: carts, singular: cart, kind: Cart, listKind: CartList}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+  - {name: v1alpha1, served: true, storage: false, deprecated: true, schema: {openAPIV3Schema: {type: object}}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: deaf}
+webhooks:
+- name: carts.deaf.example.com
+  failurePolicy: Fail
+  sideEffects: None
+  admissionReviewVersions: [v1]
+  clientConfig: {service: {namespace: default, name: nobody}}
+  rules: [{apiGroups: [shop.example.com], apiVersions: ["*"], operations: [CREATE], resources: [carts]}]
+`
+
+// TestInsights has clients call an API that the next minor does not serve, and sees them by their user agents; then they stop, and what
+// else was wrong is mended, and the insights say so when they are asked for again. Counts outlive kill -9, and not 30 days.
+func TestInsights(t *testing.T) {
+	t.Parallel()
+	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-10-01"}})
+	admin := e.Admin(t)
+	k := createCluster(t, admin, "insights", "--kubernetes-version", "1.31")
+	k.sees(t, map[string]string{gone132: "PASSING", "Kubelet version skew": "PASSING", deafWebhooks: "PASSING"})
+
+	manifest := filepath.Join(t.TempDir(), "offenders.yaml")
+	if err := os.WriteFile(manifest, []byte(offenders), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.kubectl(t, "apply", "-f", manifest)
+	k.kubectl(t, "wait", "--for=condition=Established", "crd/carts.shop.example.com")
+	api := newKubeAPI(t, k, getToken(t, admin, k.name))
+	call := func(agent, path string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api.endpoint+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+api.token)
+		req.Header.Set("User-Agent", agent)
+		resp, err := api.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %s", path, resp.Status)
+		}
+	}
+	k.kubectl(t, "get", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")
+	for range 3 {
+		call("curl/8.5.0", oldFlowSchemas)
+	}
+	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", oldFlowSchemas)
+	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", "/apis/shop.example.com/v1alpha1/carts")
+
+	found := k.describeInsight(t, k.sees(t, map[string]string{gone132: "ERROR", oldCarts: "WARNING"})[gone132].ID)
+	checkUsage(t, found)
+	k.refresh(t)
+	k.sees(t, map[string]string{gone132: "ERROR", oldCarts: "WARNING", deafWebhooks: "ERROR"}) // they called a moment ago
+	if ids := admin.AWS(t, "eks", "list-insights", "--cluster-name", k.name, "--filter", "statuses=ERROR,kubernetesVersions=1.32,categories=UPGRADE_READINESS",
+		"--query", "insights[].name", "--output", "text"); ids != deafWebhooks+"\t"+gone132 {
+		t.Errorf("in ERROR for 1.32 are %q", ids)
+	}
+	admin.RefusedAWS(t, []string{"ResourceNotFoundException"}, "eks", "describe-insight", "--cluster-name", k.name, "--id", "1b5b2b3e-0000-0000-0000-000000000000")
+
+	// Counted is counted, and only once.
+	call("late/1", oldFlowSchemas)
+	e.Kill(t)
+	call("later/1", oldFlowSchemas)
+	e.Up(t)
+	testenv.Eventually(t, 30*time.Second, func() error {
+		got := k.describeInsight(t, found.ID)
+		clients := map[string]int{}
+		for _, c := range got.CategorySpecificSummary.DeprecationDetails[0].ClientStats {
+			clients[strings.SplitN(c.UserAgent, "/", 2)[0]] = c.NumberOfRequestsLast30Days
+		}
+		if clients["curl"] != 3 || clients["shop-operator"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
+			return fmt.Errorf("the clients are %v", clients)
+		}
+		return nil
+	})
+
+	k.kubectl(t, "delete", "-f", manifest)
+	e.Minato(t, "clock", "advance", "1h", "--home", string(e.Home))
+	k.refresh(t)
+	k.sees(t, map[string]string{gone132: "PASSING", oldCarts: "PASSING", deafWebhooks: "PASSING"})
+	if got := k.describeInsight(t, found.ID); !strings.Contains(got.InsightStatus.Reason, "stopped") || len(got.CategorySpecificSummary.DeprecationDetails) != 1 {
+		t.Errorf("an hour later the insight is %+v, want it to say that all have stopped, and who they were", got)
+	}
+	e.Minato(t, "clock", "advance", "31d", "--home", string(e.Home))
+	testenv.Eventually(t, 30*time.Second, func() error {
+		if got := k.describeInsight(t, found.ID); len(got.CategorySpecificSummary.DeprecationDetails) != 0 || got.InsightStatus.Reason != "No deprecated API usage detected within the last 30 days." {
+			return fmt.Errorf("after 31 days the insight is %+v", got)
+		}
+		return nil
+	})
+	k.delete(t)
+}
+
+func checkUsage(t *testing.T, found insight) {
+	t.Helper()
+	if n := len(found.CategorySpecificSummary.DeprecationDetails); n != 1 {
+		t.Fatalf("the insight has %d APIs: %+v", n, found)
+	}
+	d := found.CategorySpecificSummary.DeprecationDetails[0]
+	if d.Usage != oldFlowSchemas || d.ReplacedWith != "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas" || d.StopServingVersion != "1.32" || d.StartServingReplacementVersion != "1.29" {
+		t.Errorf("the API is %+v", d)
+	}
+	if !slices.ContainsFunc(found.Resources, func(r struct{ KubernetesResourceURI string }) bool { return r.KubernetesResourceURI == oldFlowSchemas }) {
+		t.Errorf("the resources are %+v", found.Resources)
+	}
+	for _, c := range d.ClientStats {
+		if took := found.LastTransitionTime - c.LastRequestTime; strings.HasPrefix(c.UserAgent, "kubectl/") && took > 5 {
+			t.Errorf("the first call was found %g s after it was made, want 5 at most", took)
+		}
+		if strings.HasPrefix(c.UserAgent, "kube-controller-manager") || strings.HasPrefix(c.UserAgent, "kube-apiserver") || strings.HasPrefix(c.UserAgent, "minato") {
+			t.Errorf("%s is among the clients", c.UserAgent)
+		}
+	}
+}
+
+// sees waits until insights, by their names, have these statuses, and answers them.
+func (k *cluster) sees(t *testing.T, want map[string]string) (found map[string]insight) {
+	t.Helper()
+	testenv.Eventually(t, 30*time.Second, func() error {
+		var out struct{ Insights []insight }
+		if err := json.Unmarshal([]byte(k.client.AWS(t, "eks", "list-insights", "--cluster-name", k.name, "--filter", "categories=UPGRADE_READINESS")), &out); err != nil {
+			return err
+		}
+		found = map[string]insight{}
+		for _, i := range out.Insights {
+			found[i.Name] = i
+		}
+		for name, status := range want {
+			if got := found[name].InsightStatus; got.Status != status {
+				return fmt.Errorf("insight %q is %+v, want %s", name, got, status)
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+func (k *cluster) describeInsight(t *testing.T, id string) insight {
+	t.Helper()
+	var out struct{ Insight insight }
+	if err := json.Unmarshal([]byte(k.client.AWS(t, "eks", "describe-insight", "--cluster-name", k.name, "--id", id)), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Insight
+}
+
+// refresh has the insights computed anew.
+func (k *cluster) refresh(t *testing.T) {
+	t.Helper()
+	if got := k.client.AWS(t, "eks", "start-insights-refresh", "--cluster-name", k.name, "--query", "status", "--output", "text"); got != "IN_PROGRESS" {
+		t.Errorf("the refresh is %s", got)
+	}
+	testenv.Eventually(t, 30*time.Second, func() error {
+		if got := k.client.AWS(t, "eks", "describe-insights-refresh", "--cluster-name", k.name, "--query", "status", "--output", "text"); got != "COMPLETED" {
+			return fmt.Errorf("the refresh is %s", got)
+		}
+		return nil
+	})
+}
