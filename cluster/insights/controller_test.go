@@ -2,8 +2,6 @@ package insights
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,5 +114,3 @@ func TestRollbackWindow(t *testing.T) {
 		}
 	}
 }
-
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -222,7 +222,7 @@ func head(doc []byte) (version, kind string, ok bool) {
 			if kind != "" || !scalar(rest, &kind) {
 				return "", "", false
 			}
-		} else if c := line[0]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '\r' || c == '}' || c == ']') {
+		} else if c := line[0]; !letter(c) && !strings.ContainsRune("-\r}]", rune(c)) {
 			return "", "", false // JSON, quotes, anchors, directives
 		}
 		if version != "" && kind != "" {
@@ -242,13 +242,15 @@ func scalar(rest []byte, into *string) bool {
 		word = word[1 : n-1]
 	}
 	for _, c := range word {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '/' || c == '-') {
+		if !letter(c) && !strings.ContainsRune("0123456789./-", rune(c)) {
 			return false
 		}
 	}
 	*into = string(word)
 	return len(word) > 0
 }
+
+func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 func splitVersion(apiVersion string) (group, version string) {
 	group, version, ok := strings.Cut(apiVersion, "/")
