@@ -59,6 +59,7 @@ var suites = []struct {
 	{"podidentity", benchPodIdentity},
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},
+	{"insights", benchInsights},
 }
 
 func suiteNames() string {
