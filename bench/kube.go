@@ -52,9 +52,9 @@ func (a *kubeAsker) deploy(ctx context.Context, replicas int) error {
 // objects are those of a collection, by what says that they are Ready.
 type objects struct {
 	Items []struct {
-		Metadata struct{ Name, CreationTimestamp string }
+		Metadata struct{ Name string }
+		Spec     struct{ ProviderID string }
 		Status   struct {
-			PodIP      string
 			Conditions []struct{ Type, Status string }
 		}
 	}

@@ -60,6 +60,7 @@ var suites = []struct {
 	{"upgrade", benchUpgrade},
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},
+	{"insights", benchInsights},
 }
 
 func suiteNames() string {

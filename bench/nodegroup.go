@@ -3,8 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -36,11 +44,17 @@ func benchNodegroup(ctx context.Context, o options) ([]Row, error) {
 		return nil, err
 	}
 	var first nodeTimes
+	var memory map[string]int64
 	var registered, ready, active []time.Duration
 	for n := range nodeRounds + 1 {
 		t, err := s.timeNodegroup(ctx, ask, role)
 		if err != nil {
 			return nil, err
+		}
+		if n == nodeRounds {
+			if memory, err = ask.nodeMemory(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if err := s.deleteNodegroup(ctx, k.name); err != nil {
 			return nil, err
@@ -51,12 +65,54 @@ func benchNodegroup(ctx context.Context, o options) ([]Row, error) {
 		}
 		registered, ready, active = append(registered, t.registered), append(ready, t.ready), append(active, t.active)
 	}
-	return []Row{
+	rows := []Row{
 		{Name: "CreateNodegroup to node Ready, the first of a home", Minato: first.ready.Seconds(), Unit: "s"},
 		{Name: "CreateNodegroup to node Ready, p50 of the next", Minato: percentile(ready, 50), Unit: "s", Goal: "< 5"},
 		{Name: "of it, until the node is registered", Minato: percentile(registered, 50), Unit: "s"},
 		{Name: "CreateNodegroup to ACTIVE, p50", Minato: percentile(active, 50), Unit: "s"},
-	}, nil
+	}
+	var all int64
+	for _, program := range slices.Sorted(maps.Keys(memory)) {
+		all += memory[program]
+		rows = append(rows, Row{Name: "private memory of a node: " + program, Minato: mib(memory[program]), Unit: "MiB"})
+	}
+	return append(rows, Row{Name: "private memory of a node: all", Minato: mib(all), Unit: "MiB"}), nil
+}
+
+// nodeMemory is the private memory of all that runs on the one node, by program, when it has been idle for a while.
+func (a *kubeAsker) nodeMemory(ctx context.Context) (map[string]int64, error) {
+	if err := sleep(ctx, settle); err != nil {
+		return nil, err
+	}
+	var list objects
+	if err := a.do(ctx, http.MethodGet, "/api/v1/nodes", "", &list); err != nil {
+		return nil, err
+	}
+	if len(list.Items) != 1 {
+		return nil, fmt.Errorf("there are %d nodes, not one", len(list.Items))
+	}
+	instance := path.Base(list.Items[0].Spec.ProviderID)
+	memory, seen := map[string]int64{}, map[int]bool{}
+	err := filepath.WalkDir("/sys/fs/cgroup", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "cgroup.procs" || !strings.Contains(name, "/minato/"+instance+"/") {
+			return nil //nolint:nilerr // a group that has just gone
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil //nolint:nilerr // the same
+		}
+		for field := range strings.FieldsSeq(string(b)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil || seen[pid] {
+				continue
+			}
+			seen[pid] = true
+			comm, _ := os.ReadFile("/proc/" + field + "/comm")
+			memory[strings.TrimSpace(string(comm))] += privateBytes(pid)
+		}
+		return nil
+	})
+	return memory, err
 }
 
 // nodeTimes are since CreateNodegroup.

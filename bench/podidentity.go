@@ -85,11 +85,15 @@ func benchPodIdentity(ctx context.Context, o options) ([]Row, error) {
 	}
 	cpu := cpuSeconds(ours...) - before
 	name := fmt.Sprintf("AssumeRoleForPodIdentity, cold, at %d/s, %%s, beside a TokenReview of the cluster", podRate)
-	return []Row{
+	sessions, err := s.benchSTS(ctx, k, ours)
+	if err != nil {
+		return nil, err
+	}
+	return append([]Row{
 		against(fmt.Sprintf(name, "p50"), percentile(cold, 50)*1000, percentile(bare, 50)*1000, "ms", ""),
 		against(fmt.Sprintf(name, "p99"), percentile(cold, 99)*1000, percentile(bare, 99)*1000, "ms", "< 20"),
 		against("CPU time of minato up and etcd for each, beside kube-apiserver's for a TokenReview", cpu/float64(n)*1000, bareCPU/float64(n)*1000, "ms", ""),
-	}, nil
+	}, sessions...), nil
 }
 
 // podPIDs are the processes that give credentials, and the cluster's kube-apiserver.

@@ -46,6 +46,9 @@ func (r *Replacement) Path() string { return apiPath(r.Group, r.Version, r.Resou
 // RemovedIn is the number of the minor that does not serve it any more: 32 for 1.32.
 func (a *API) RemovedIn() int { return minorNumber(a.Removed) }
 
+// DeprecatedIn is the number of the minor that calls it deprecated first; 0 if none does.
+func (a *API) DeprecatedIn() int { return minorNumber(a.Deprecated) }
+
 func apiPath(group, version, resource string) string {
 	if group == "" {
 		return "/api/" + version + "/" + resource

@@ -69,6 +69,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 	s.clock.OnMove(func() { s.enqueueClusters(controller) }) // certificates fall due
 	s.goRun("control planes", s.planes.Run)
 	s.goRun("control planes", controller.Run)
+	s.goRun("webhooks of clusters", s.planes.KeepWebhooks)
 	return s.countClusters(ctx)
 }
 

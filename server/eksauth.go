@@ -67,7 +67,7 @@ func (s *Server) eksAuthService() *eksauth.Service {
 				return eksauth.Issuer{}, err
 			}
 			issuer := eksauth.Issuer{URL: p.Issuer, Keys: map[string]crypto.PublicKey{}}
-			for _, k := range p.SigningKeys {
+			for _, k := range p.VerifyingKeys() {
 				if key := s.publicKey(cluster.ID, k); key != nil {
 					issuer.Keys[k.KeyID] = key
 				}

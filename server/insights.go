@@ -36,6 +36,7 @@ func (s *Server) startInsights(context.Context) (string, error) {
 		Log:           log,
 	}, controller.Enqueue)
 	controller.Reconcile = s.insights.Reconcile
+	s.clock.OnMove(func() { s.enqueueClusters(controller) }) // calls become too old to count
 	s.goRun("audit logs", s.insights.Run)
 	s.goRun("insights", controller.Run)
 	return "", nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"minato.dev/minato/internal/atomicfile"
@@ -57,7 +58,14 @@ func servingTLS(ca *pki.Authority, names []string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return issue()
+			cert, err := issue()
+			if err != nil {
+				return nil, err
+			}
+			// The CA goes along, because IAM's thumbprint of an issuer is that of the last certificate that its server sends.
+			chain := *cert
+			chain.Certificate = append(slices.Clip(chain.Certificate), ca.Cert.Raw)
+			return &chain, nil
 		},
 	}
 }

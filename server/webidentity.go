@@ -25,7 +25,7 @@ func (s *Server) providerKey() sts.ProviderKey {
 		if err != nil || cluster.Issuer != issuer {
 			return elsewhere.Key(ctx, issuer, p.Thumbprints, keyID)
 		}
-		for _, k := range cluster.SigningKeys {
+		for _, k := range cluster.VerifyingKeys() {
 			if k.KeyID == keyID {
 				if key := s.publicKey(cluster.ClusterID, k); key != nil {
 					return key, nil

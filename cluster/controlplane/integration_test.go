@@ -39,8 +39,10 @@ func TestControlPlane(t *testing.T) {
 	t.Run("audit", func(t *testing.T) { w.testAudit(t, c) })
 	t.Run("files", func(t *testing.T) { w.testFiles(t, c) })
 	t.Run("adoption", func(t *testing.T) { w.testAdoption(t, id) })
+	w.signsSince(t, id, time.Now().Add(authorityValidity)) // this is about certificates
 	t.Run("rotation", func(t *testing.T) { w.testRotation(t, id) })
 	t.Run("next generation", func(t *testing.T) { w.testNextGeneration(t, id) })
+	t.Run("signing key", func(t *testing.T) { w.testSigningKey(t, id) })
 	t.Run("delete", func(t *testing.T) { w.testDelete(t, id) })
 }
 

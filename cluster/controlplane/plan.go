@@ -40,6 +40,8 @@ type plan struct {
 	ServiceCIDR string
 	Issuer      string
 	Keys        []EncryptionKey
+	// SigningKeys are the ids of the keys of ServiceAccount tokens, nil for a cluster that has its first.
+	SigningKeys []string
 	// OIDC is the identity provider beside IAM, nil for none. kube-apiserver takes it up while it runs.
 	OIDC     *eks.IdentityProvider
 	Settings Settings
@@ -87,7 +89,8 @@ func (p plan) fingerprint() string {
 		Patch string
 		Specs []supervisor.Spec
 		Files []file
-	}{p.Version.Patch, []supervisor.Spec{p.apiServer(), p.controllerManager(), p.scheduler()}, p.configFiles()}
+		Keys  []string `json:",omitempty"`
+	}{p.Version.Patch, []supervisor.Spec{p.apiServer(), p.controllerManager(), p.scheduler()}, p.configFiles(), p.SigningKeys}
 	b, err := json.Marshal(content)
 	if err != nil {
 		panic("controlplane: fingerprint: " + err.Error()) // strings and numbers only

@@ -29,6 +29,8 @@ type ControlPlane struct {
 	Issuer string `json:"issuer"`
 	// SigningKeys verify ServiceAccount tokens: the one that signs first, then older ones whose tokens may still be around.
 	SigningKeys []SigningKey `json:"signingKeys"`
+	// NextSigningKey will sign when everybody knows it; nil while none is to come.
+	NextSigningKey *SigningKey `json:"nextSigningKey,omitempty"`
 	// Sealed is a Keys, as JSON, sealed for this record.
 	Sealed []byte `json:"sealed"`
 
@@ -61,14 +63,18 @@ type SigningKey struct {
 	KeyID     string    `json:"kid"` // base64url of the SHA-256 of the DER public key, as kube-apiserver writes into tokens
 	PublicPEM []byte    `json:"publicPem"`
 	Since     time.Time `json:"since"`
+	// Retired is when another key took its place, in real time; zero while it signs.
+	Retired time.Time `json:"retired,omitzero"`
 }
 
 // Keys are a cluster's secrets.
 type Keys struct {
-	ClusterCA      pki.Pair        `json:"clusterCa"`
-	FrontProxyCA   pki.Pair        `json:"frontProxyCa"`
-	ServiceAccount []byte          `json:"serviceAccount"` // private key PEM, RSA 2048
-	Encryption     []EncryptionKey `json:"encryption"`     // the first one writes, all of them read
+	ClusterCA      pki.Pair `json:"clusterCa"`
+	FrontProxyCA   pki.Pair `json:"frontProxyCa"`
+	ServiceAccount []byte   `json:"serviceAccount"` // private key PEM, RSA 2048
+	// NextServiceAccount is that of NextSigningKey.
+	NextServiceAccount []byte          `json:"nextServiceAccount,omitempty"`
+	Encryption         []EncryptionKey `json:"encryption"` // the first one writes, all of them read
 }
 
 // EncryptionKey encrypts the cluster's Secrets in etcd.
@@ -102,5 +108,5 @@ func SigningKeys(ctx context.Context, s store.Store, clusterID string) (issuer s
 	if err != nil {
 		return "", nil, fmt.Errorf("reading signing keys of cluster %s: %w", clusterID, err)
 	}
-	return item.Value.Issuer, item.Value.SigningKeys, nil
+	return item.Value.Issuer, item.Value.VerifyingKeys(), nil
 }

@@ -19,19 +19,24 @@ const (
 	authenticatorName = "authenticator"
 	authenticatorUser = "eks:authenticator"
 
+	// identityReader is what lets the webhook for pods' credentials read ServiceAccounts, named as on EKS.
+	identityReader = "eks:pod-identity-mutating-webhook"
+
 	awsAuthPath = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
-	rbacPath    = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/"
+	rbacPath    = rbacWide + "namespaces/kube-system/"
+	rbacWide    = "/apis/" + rbacGroup + "/v1/"
 	rbacGroup   = "rbac.authorization.k8s.io"
 )
 
-// AuthenticatorFiles are the files by which the authentication webhook comes to a cluster's kube-apiserver: the CA that signed
-// the server's certificate, and a client certificate and key that open kube-system/aws-auth only.
+// AuthenticatorFiles are the files by which the webhooks come to a cluster's kube-apiserver: the CA that signed the server's
+// certificate, and a client certificate and key that open kube-system/aws-auth and ServiceAccounts only.
 func AuthenticatorFiles(h home.Dir, clusterID string) (ca, cert, key string) {
 	dir := newRunDir(h, clusterID)
 	return dir.pki("ca.crt"), dir.pki(authenticatorName + ".crt"), dir.pki(authenticatorName + ".key")
 }
 
-// authenticatorRights lets the authenticator read the ConfigMap aws-auth, and make events to say what is wrong with it.
+// authenticatorRights lets the webhooks read the ConfigMap aws-auth, make events to say what is wrong with it, and read
+// ServiceAccounts.
 func (a *api) authenticatorRights(ctx context.Context) error {
 	role := doc{
 		"apiVersion": rbacGroup + "/v1", "kind": "Role",
@@ -50,7 +55,22 @@ func (a *api) authenticatorRights(ctx context.Context) error {
 	if err := a.apply(ctx, rbacPath+"roles", role); err != nil {
 		return err
 	}
-	return a.apply(ctx, rbacPath+"rolebindings", binding)
+	if err := a.apply(ctx, rbacPath+"rolebindings", binding); err != nil {
+		return err
+	}
+	reader := doc{
+		"apiVersion": rbacGroup + "/v1", "kind": "ClusterRole", "metadata": doc{"name": identityReader},
+		"rules": []any{doc{"apiGroups": []any{""}, "resources": []any{"serviceaccounts"}, "verbs": []any{"get"}}},
+	}
+	wide := doc{
+		"apiVersion": rbacGroup + "/v1", "kind": "ClusterRoleBinding", "metadata": doc{"name": identityReader},
+		"roleRef":  doc{"apiGroup": rbacGroup, "kind": "ClusterRole", "name": identityReader},
+		"subjects": []any{doc{"apiGroup": rbacGroup, "kind": "User", "name": authenticatorUser}},
+	}
+	if err := a.apply(ctx, rbacWide+"clusterroles", reader); err != nil {
+		return err
+	}
+	return a.apply(ctx, rbacWide+"clusterrolebindings", wide)
 }
 
 // awsAuthStep looks whether the cluster's aws-auth ConfigMap can be understood. If not, the owner sees it in the cluster's

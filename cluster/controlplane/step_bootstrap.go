@@ -13,8 +13,11 @@ import (
 )
 
 // bootstrapStep waits for what a user's first command needs, the ServiceAccount "default" that kube-controller-manager makes,
-// and writes the endpoints of the kubernetes Service and what the authenticator may do.
-type bootstrapStep struct{ processes Processes }
+// and writes the endpoints of the kubernetes Service, what the webhooks may do and the webhook for pods' credentials.
+type bootstrapStep struct {
+	processes Processes
+	webhook   func(ctx context.Context, client *kubeapi.Client, clusterID string) error
+}
 
 func (s bootstrapStep) do(ctx context.Context, p *pass) error {
 	active := p.plane.Value.Active
@@ -31,6 +34,11 @@ func (s bootstrapStep) do(ctx context.Context, p *pass) error {
 	})
 	group.Go(func() error {
 		return poll(ctx, "the authenticator's rights", api.authenticatorRights)
+	})
+	group.Go(func() error {
+		return poll(ctx, "the webhook for pods' credentials", func(ctx context.Context) error {
+			return s.webhook(ctx, api.Client, p.cluster.ID)
+		})
 	})
 	group.Go(func() error {
 		return poll(ctx, "the ServiceAccount default", func(ctx context.Context) error {

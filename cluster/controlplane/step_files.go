@@ -39,7 +39,7 @@ func (s filesStep) do(ctx context.Context, p *pass) error {
 		{"ca.key", p.keys.ClusterCA.KeyPEM},
 		{"front-proxy-ca.crt", p.keys.FrontProxyCA.CertPEM},
 		{"sa.key", p.keys.ServiceAccount},
-		{"sa.pub", publicKeys(plane.SigningKeys)},
+		{"sa.pub", publicKeys(plane.VerifyingKeys())},
 		{"etcd-ca.crt", s.etcdCA},
 		{"hook-ca.crt", s.hookCA},
 		{filepath.Join(trustFolder, "minato.crt"), s.hookCA},

@@ -22,6 +22,9 @@ func (c *Controller) buildSteps() []step {
 			records: c.planes, store: d.Store, sealer: d.Sealer, settings: d.Settings, clock: d.Clock,
 			ownUIDs: d.OwnUIDs, freePorts: d.FreePorts, serviceAccountKey: c.spares.take,
 		}.do},
+		{"SigningKey", signingKeyStep{
+			records: c.planes, store: d.Store, sealer: d.Sealer, clock: d.Clock, planFor: c.plan, newKey: c.spares.take, log: d.Log,
+		}.do},
 		{"Generation", generationStep{
 			records: c.planes, store: d.Store, planFor: c.plan, freePorts: d.FreePorts, portTaken: d.PortTaken, processes: d.Processes,
 		}.do},
@@ -36,7 +39,7 @@ func (c *Controller) buildSteps() []step {
 		{"Controllers", controllersStep{processes: d.Processes}.do},
 		{"Retire", retireStep{route: routes, processes: d.Processes}.do},
 		{"Endpoint", endpointStep{routes: routes, records: c.planes, store: d.Store, freePorts: d.FreePorts}.do},
-		{"Bootstrap", bootstrapStep{processes: d.Processes}.do},
+		{"Bootstrap", bootstrapStep{processes: d.Processes, webhook: c.applyPodIdentityWebhook}.do},
 		{"Authenticator", authenticatorStep{hookPort: d.Settings.HookPort, hookCA: d.HookCA, tenantIdentity: d.TenantIdentity, done: &c.asked}.do},
 		{"AWSAuth", awsAuthStep{}.do},
 		{"Access", accessStep{applied: d.HookApplied}.do},
@@ -72,6 +75,7 @@ func (c *Controller) plan(p *pass, g Generation, version kube.Version) plan {
 		ServiceCIDR: cluster.Spec.ServiceIPv4CIDR,
 		Issuer:      plane.Issuer,
 		Keys:        p.keys.Encryption,
+		SigningKeys: plane.keyIDs(),
 		OIDC:        cluster.Spec.IdentityProvider(),
 		Settings:    c.deps.Settings,
 		Dir:         newRunDir(c.deps.Home, cluster.ID),

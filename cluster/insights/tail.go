@@ -26,6 +26,8 @@ type position struct {
 	// Head is how the file began, which finds it again after it was rotated; empty before the first line.
 	Head   string `json:"head,omitempty"`
 	Offset int64  `json:"offset"`
+	// Before is how the file before it began, which was read to its end.
+	Before string `json:"before,omitempty"`
 }
 
 // tail reads a log that is rotated by copying it to path.1 and truncating it.
@@ -76,6 +78,9 @@ func (t *tail) read() (lines []byte, more bool, err error) {
 	if !t.same(f) {
 		return nil, false, errRotated
 	}
+	if t.pos.Head == "" && t.pos.Before != "" && headOf(f) == t.pos.Before {
+		return nil, false, nil // it was copied, and is about to be truncated
+	}
 	lines, more, err = t.readFrom(f)
 	if err != nil {
 		return nil, false, err
@@ -88,8 +93,8 @@ func (t *tail) read() (lines []byte, more bool, err error) {
 
 // same is whether a file is the one that the position is in.
 func (t *tail) same(f *os.File) bool {
-	if t.pos.Head == "" {
-		return true
+	if t.pos.Head == "" { // nothing of it has been read: it is the one that comes after the one before
+		return t.newest() == t.pos.Before
 	}
 	head := make([]byte, len(t.pos.Head))
 	n, _ := f.ReadAt(head, 0)
@@ -143,54 +148,91 @@ func (t *tail) advance(f *os.File, n int64) error {
 	return nil
 }
 
-// rotated reads the rest of the file that the position is in, wherever it is now, and those that came after it. lost is whether it is not
-// there any more.
+// rotated reads one file that was rotated to its end: that which the position is in, or which comes after the one before. lost is
+// whether it is not there any more; then the position is at the oldest that is. Files may be renamed meanwhile, so that what is open is
+// what counts.
 func (t *tail) rotated(ctx context.Context, fn func(line []byte)) (lost bool, err error) {
-	found := 0
-	for n := 1; n <= keptLogs && found == 0; n++ {
-		if f, err := os.Open(t.copied(n)); err == nil {
-			if t.same(f) {
-				found = n
-			}
-			_ = f.Close()
-		}
-	}
-	if found == 0 { // what there still is comes after what is lost
-		lost = true
-		found = keptLogs
-		t.pos = position{}
-	}
-	for n := found; n >= 1 && ctx.Err() == nil; n-- {
-		if err := t.finish(ctx, t.copied(n), fn); err != nil {
-			return lost, err
-		}
-		t.pos = position{}
-	}
-	return lost, ctx.Err()
-}
-
-// finish reads a file that nobody writes to, from the position on.
-func (t *tail) finish(ctx context.Context, path string, fn func(line []byte)) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	f, err := t.open()
 	if err != nil {
-		return err
+		return false, err
+	}
+	if f == nil {
+		lost = t.pos != position{}
+		t.pos = position{}
+		return lost, nil
 	}
 	defer func() { _ = f.Close() }()
 	for ctx.Err() == nil {
 		lines, more, err := t.readFrom(f)
 		if err != nil {
-			return err
+			return false, err
 		}
-		t.pos.Offset += int64(len(lines))
+		if err := t.advance(f, int64(len(lines))); err != nil {
+			return false, err
+		}
 		each(lines, fn)
 		if !more {
-			return nil
+			t.pos = position{Before: headOf(f)}
+			break
 		}
 	}
-	return nil
+	return false, ctx.Err()
+}
+
+// open opens the rotated file to go on with, nil if it is not there. A file moves up only, so looking from the newest on does not miss it.
+func (t *tail) open() (*os.File, error) {
+	if t.pos == (position{}) {
+		return t.oldest()
+	}
+	for n := 1; n <= keptLogs; n++ {
+		f, err := os.Open(t.copied(n))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if t.pos.Head != "" && t.same(f) || t.pos.Head == "" && t.headOf(n+1) == t.pos.Before {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+	return nil, nil
+}
+
+func (t *tail) oldest() (*os.File, error) {
+	for n := keptLogs; n >= 1; n-- {
+		f, err := os.Open(t.copied(n))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, nil
+}
+
+// newest is how the newest rotated file begins, which is not the first while another is being made.
+func (t *tail) newest() (head string) {
+	for n := 1; n <= keptLogs && head == ""; n++ {
+		head = t.headOf(n)
+	}
+	return head
+}
+
+// headOf is how a rotated file begins, empty if there is none.
+func (t *tail) headOf(n int) string {
+	f, err := os.Open(t.copied(n))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	return headOf(f)
+}
+
+// headOf is how a file begins.
+func headOf(f *os.File) string {
+	head := make([]byte, headBytes)
+	n, _ := f.ReadAt(head, 0)
+	return string(head[:n])
 }
 
 func (t *tail) copied(n int) string { return t.path + "." + strconv.Itoa(n) }

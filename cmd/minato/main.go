@@ -23,10 +23,14 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitFound  = 3 // a scan has findings
 )
 
 // usageError marks an error as wrong usage.
 type usageError struct{ error }
+
+// foundError marks an error as what a scan was to find.
+type foundError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -46,6 +50,9 @@ func run(ctx context.Context, args []string) int {
 	fmt.Fprintln(os.Stderr, "minato:", err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[foundError](err); ok {
+		return exitFound
 	}
 	return exitFailed
 }
@@ -74,8 +81,8 @@ Start it with "minato up", then in another terminal:
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	for _, sub := range []*cobra.Command{
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
-		backupCommand(), restoreCommand(), accessCommand(), identityCommand(), clockCommand(), costCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
-		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(),
+		backupCommand(), restoreCommand(), accessCommand(), identityCommand(), clockCommand(), costCommand(), insightsCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
+		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(), podAgentCommand(),
 	} {
 		markUsage(sub)
 		cmd.AddCommand(sub)

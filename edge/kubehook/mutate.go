@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+
+	"minato.dev/minato/cluster/podidentity"
 )
 
 // maxAdmissionReview bounds an AdmissionReview of a pod, twice the largest object that etcd takes.
@@ -57,13 +59,6 @@ type admittedPod struct {
 	} `json:"spec"`
 }
 
-// operation is one of a JSON patch (RFC 6902).
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value"`
-}
-
 // mutate gives a new pod that matches a Fargate profile to Fargate's scheduler, and lets every other one be.
 func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, error) {
 	var review admissionReview
@@ -74,15 +69,11 @@ func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, 
 	if err := json.Unmarshal(review.Request.Object, &pod); err != nil {
 		return nil, &badReview{"not a pod: " + err.Error()}
 	}
-	response := &admissionResponse{UID: review.Request.UID, Allowed: true}
+	var ops []podidentity.Operation
 	if profile, ok := s.fargateProfile(clusterID, review.Request, pod); ok {
-		patch, err := json.Marshal(fargatePatch(pod, profile))
-		if err != nil {
-			return nil, err
-		}
-		response.PatchType, response.Patch = "JSONPatch", patch
+		ops = fargatePatch(pod, profile)
 	}
-	return admissionReview{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview", Response: response}, nil
+	return admitted(review.Request, ops)
 }
 
 // fargateProfile is the profile that a pod gets. Pods of DaemonSets belong to their nodes, and those that name a scheduler of their own
@@ -106,7 +97,7 @@ func (s *Server) fargateProfile(clusterID string, r *admissionRequest, pod admit
 	return names[0], true
 }
 
-func fargatePatch(pod admittedPod, profile string) []operation {
+func fargatePatch(pod admittedPod, profile string) []podidentity.Operation {
 	labels := map[string]string{ProfileLabel: profile}
 	for key, value := range pod.Metadata.Labels {
 		if key != ProfileLabel {
@@ -118,9 +109,9 @@ func fargatePatch(pod admittedPod, profile string) []operation {
 		tolerations = append(tolerations, t)
 	}
 	tolerations = append(tolerations, map[string]string{"key": ComputeTypeKey, "operator": "Equal", "value": ComputeTypeFargate, "effect": "NoSchedule"})
-	return []operation{ // add replaces what is there
-		{"add", "/metadata/labels", labels},
-		{"add", "/spec/schedulerName", FargateScheduler},
-		{"add", "/spec/tolerations", tolerations},
+	return []podidentity.Operation{ // add replaces what is there
+		{Op: "add", Path: "/metadata/labels", Value: labels},
+		{Op: "add", Path: "/spec/schedulerName", Value: FargateScheduler},
+		{Op: "add", Path: "/spec/tolerations", Value: tolerations},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/cluster/podidentity"
 	"minato.dev/minato/engine/store"
 )
 
@@ -32,6 +33,12 @@ type Config struct {
 	Authorize func(clusterID string, q access.Question) access.Verdict
 	// Profiles are the names of a cluster's Fargate profiles for a pod, in their order. Nil has none.
 	Profiles func(clusterID, namespace string, labels map[string]string) []string
+	// Associated is whether a ServiceAccount has a Pod Identity association.
+	Associated func(clusterID, namespace, serviceAccount string) bool
+	// Annotations are those of a ServiceAccount; none if it is not there.
+	Annotations func(ctx context.Context, clusterID, namespace, serviceAccount string) (map[string]string, error)
+	// PodSettings are what a cluster's pods are mutated by; false for an unknown cluster.
+	PodSettings func(clusterID string) (podidentity.Settings, bool)
 	// Ready is nil once the records that decisions need have been read, else what is missing.
 	Ready func() error
 	// WaitFor waits until decisions are made by the records of a revision or a later one.
@@ -100,6 +107,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /clusters/{id}/authenticate", s.review("authenticate", maxTokenReview, s.authenticate))
 	mux.HandleFunc("POST /clusters/{id}/authorize", s.review("authorize", maxAccessReview, s.authorize))
 	mux.HandleFunc("POST /clusters/{id}/mutate", s.review("mutate", maxAdmissionReview, s.mutate))
+	mux.HandleFunc("POST /clusters/{id}/identify", s.review("identify", maxAdmissionReview, s.identify))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())

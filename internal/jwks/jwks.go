@@ -13,10 +13,10 @@ import (
 	"math/big"
 )
 
-// Bounds of a set. Kubernetes publishes a key or two.
+// Bounds of a set. Kubernetes publishes a key or two, an issuer that changes them every week one for each week of a year.
 const (
 	MaxBytes = 64 << 10
-	maxKeys  = 50
+	maxKeys  = 100
 	minRSA   = 2048
 	maxRSA   = 8192
 )

@@ -43,6 +43,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	clockView := testclock.Follow(s, clk)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))
+	associationView := store.NewView(eks.PodIdentityAssociations(s))
 	policyView, profileView := store.NewView(eks.CustomPolicies(s)), store.NewView(eks.FargateProfiles(s))
 	clusters, entries := access.NewClusters(clusterView), access.NewEntries(entryView)
 	hosts, err := access.OwnHosts(cfg.Listen, cfg.TLSPort, cfg.AdvertiseAddress)
@@ -65,16 +66,18 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	server.Ready = func() error {
 		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
 			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"),
-			read(profileView.Ready(), "Fargate profiles"), read(clockView.Ready(), "clock"), keyring.Ready())
+			read(profileView.Ready(), "Fargate profiles"), read(associationView.Ready(), "Pod Identity associations"), read(clockView.Ready(), "clock"), keyring.Ready())
 	}
 	server.WaitFor = func(ctx context.Context, rev store.Revision) error {
 		return errors.Join(clusterView.WaitFor(ctx, rev), entryView.WaitFor(ctx, rev), policyView.WaitFor(ctx, rev),
 			instances.view.WaitFor(ctx, rev), profileView.WaitFor(ctx, rev), clockView.WaitFor(ctx, rev), keyring.WaitFor(ctx, rev))
 	}
+	identities := newIdentities(dir, cfg, clusters, associationView, awsAuth.planes)
+	server.Associated, server.Annotations, server.PodSettings = identities.associated, identities.annotations, identities.settings
 	server.Profiles = func(clusterID, namespace string, labels map[string]string) []string {
 		return fargateProfiles(profileView, clusterID, namespace, labels)
 	}
-	return group(ctx, clockView.Run, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, profileView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
+	return group(ctx, clockView.Run, clusterView.Run, entryView.Run, policyView.Run, instances.view.Run, profileView.Run, associationView.Run, keyring.Run, awsAuth.run, kubehook.New(server).Run)
 }
 
 // fargateProfiles are the names of the profiles of a cluster that are for a pod.

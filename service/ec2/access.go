@@ -37,7 +37,11 @@ func (s *Service) permitted(ctx context.Context, c Caller, action string, t targ
 	maps.Copy(keys, t.keys)
 	err := s.Authorize(ctx, iam.Access{Credential: c.Credential, Action: action, Resource: t.arn, Context: keys})
 	if minato.Is(err, minato.Denied) {
-		return minato.Errorf(minato.Denied, "You are not authorized to perform this operation. %w", err).Because("UnauthorizedOperation")
+		refusal := minato.Errorf(minato.Denied, "You are not authorized to perform this operation. %w", err).Because("UnauthorizedOperation")
+		if encoded := iam.EncodedDenial(err); encoded != "" {
+			refusal.Message += ". Encoded authorization failure message: " + encoded
+		}
+		return refusal
 	}
 	return err
 }

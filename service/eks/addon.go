@@ -1,8 +1,6 @@
 package eks
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -120,29 +118,4 @@ type DefaultAddonsApplied struct {
 // DefaultAddons is the collection of these notes.
 func DefaultAddons(s store.Store) *store.Collection[DefaultAddonsApplied] {
 	return store.NewCollection[DefaultAddonsApplied](s, DefaultAddonsPrefix)
-}
-
-// addonError says what went wrong when the record of an add-on was read or written.
-func (s *Service) addonError(ctx context.Context, clusterName, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		err := minato.Errorf(minato.NotFound, "No addon: %s found in cluster: %s", shorten(name), clusterName)
-		return err.With("addonName", name).With("clusterName", clusterName)
-	}
-	if corrupt, ok := errors.AsType[*store.CorruptError](err); ok {
-		s.logCorrupt(ctx, corrupt)
-	}
-	return minato.Errorf(minato.Internal, "reading or writing the record of add-on %s failed: %w", name, err).
-		With("clusterName", clusterName).With("addonName", name)
-}
-
-// withAddon names the add-on in an error that is meant for the client.
-func withAddon(err error, clusterName, name string) error {
-	err = withCluster(err, clusterName)
-	if e, ok := errors.AsType[*minato.Error](err); ok && e.Kind != minato.Denied {
-		return e.With("addonName", name)
-	}
-	return err
 }

@@ -23,7 +23,7 @@ func (s *Service) CreateAddon(ctx context.Context, c Caller, r CreateAddonReques
 			continue // look at it all again
 		}
 		if err != nil {
-			return Addon{}, withAddon(err, r.ClusterName, r.Name)
+			return Addon{}, addonWords.on(err, r.ClusterName, r.Name)
 		}
 		return a, nil
 	}
@@ -34,7 +34,7 @@ func (s *Service) putNewAddon(ctx context.Context, c Caller, cluster store.Item[
 	addons := Addons(s.Store)
 	page, err := addons.List(ctx, store.ID(cluster.Value.ID)+"/", "", 0)
 	if err != nil {
-		return Addon{}, s.addonError(ctx, r.ClusterName, r.Name, err)
+		return Addon{}, s.partError(ctx, addonWords, r.ClusterName, r.Name, err)
 	}
 	exists := minato.Errorf(minato.AlreadyExists, "Addon already exists.")
 	if isCorrupt(page, addons.Key(AddonKey(cluster.Value.ID, r.Name))) {

@@ -25,7 +25,7 @@ func (s *Service) readAddon(ctx context.Context, c Caller, action, clusterName, 
 	if clusterErr != nil {
 		return cluster, addon, s.clusterError(ctx, clusterName, clusterErr)
 	}
-	return cluster, addon, s.addonError(ctx, clusterName, name, addonErr)
+	return cluster, addon, s.partError(ctx, addonWords, clusterName, name, addonErr)
 }
 
 // modifyAddon reads an add-on for an action, lets change work on it and give ops that go along, and writes all of it, from the
@@ -41,13 +41,13 @@ func (s *Service) modifyAddon(ctx context.Context, c Caller, action, clusterName
 			return addon.Value, nil
 		}
 		if err != nil {
-			return Addon{}, withAddon(err, clusterName, name)
+			return Addon{}, addonWords.on(err, clusterName, name)
 		}
 		_, err = s.Store.Commit(ctx, append(ops, Addons(s.Store).UpdateOp(addon))...)
 		if isRace(err) && ctx.Err() == nil {
 			continue
 		}
-		return addon.Value, s.addonError(ctx, clusterName, name, err)
+		return addon.Value, s.partError(ctx, addonWords, clusterName, name, err)
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *Service) AwaitAddon(ctx context.Context, c Caller, clusterName, name st
 		return Addon{}, err
 	}
 	addon, err = await(ctx, Addons(s.Store), addon, hold, func(a *Addon) bool { return a.Status.Status.Transient() })
-	return addon.Value, s.addonError(ctx, clusterName, name, err)
+	return addon.Value, s.partError(ctx, addonWords, clusterName, name, err)
 }
 
 // ListAddons lists the names of a cluster's add-ons. Those that it came with are not among them: they are their owner's.

@@ -1,8 +1,6 @@
 package eks
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -120,19 +118,4 @@ func wildcard(pattern, text string) bool {
 		p++
 	}
 	return p == len(pattern)
-}
-
-// fargateError says what went wrong when the record of a Fargate profile was read or written.
-func (s *Service) fargateError(ctx context.Context, clusterName, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return minato.Errorf(minato.NotFound, "No Fargate Profile found with name: %s.", shorten(name)).With("fargateProfileName", name).With("clusterName", clusterName)
-	}
-	if corrupt, ok := errors.AsType[*store.CorruptError](err); ok {
-		s.logCorrupt(ctx, corrupt)
-	}
-	return minato.Errorf(minato.Internal, "reading or writing the record of Fargate profile %s failed: %w", name, err).
-		With("clusterName", clusterName).With("fargateProfileName", name)
 }

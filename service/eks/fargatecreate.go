@@ -2,7 +2,6 @@ package eks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -59,19 +58,10 @@ func (s *Service) CreateFargateProfile(ctx context.Context, c Caller, r CreateFa
 			continue // look at it all again
 		}
 		if err != nil {
-			return FargateProfile{}, withProfile(err, r.ClusterName, r.Name)
+			return FargateProfile{}, profileWords.on(err, r.ClusterName, r.Name)
 		}
 		return p, nil
 	}
-}
-
-// withProfile names the Fargate profile in an error that is meant for the client.
-func withProfile(err error, clusterName, name string) error {
-	err = withCluster(err, clusterName)
-	if e, ok := errors.AsType[*minato.Error](err); ok && e.Kind != minato.Denied {
-		return e.With("fargateProfileName", name)
-	}
-	return err
 }
 
 // putNewProfile writes the profile that a request asks for, or finds the one that the very same request has made before. Like that of a
@@ -80,7 +70,7 @@ func (s *Service) putNewProfile(ctx context.Context, c Caller, cluster store.Ite
 	profiles := FargateProfiles(s.Store)
 	page, err := profiles.List(ctx, store.ID(cluster.Value.ID)+"/", "", 0)
 	if err != nil {
-		return FargateProfile{}, s.fargateError(ctx, r.ClusterName, r.Name, err)
+		return FargateProfile{}, s.partError(ctx, profileWords, r.ClusterName, r.Name, err)
 	}
 	exists := minato.Errorf(minato.AlreadyExists, "A Fargate Profile already exists with this name in this cluster.")
 	if isCorrupt(page, profiles.Key(FargateProfileKey(cluster.Value.ID, r.Name))) {

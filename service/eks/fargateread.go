@@ -22,7 +22,7 @@ func (s *Service) readProfile(ctx context.Context, c Caller, action, clusterName
 	if clusterErr != nil {
 		return cluster, profile, s.clusterError(ctx, clusterName, clusterErr)
 	}
-	return cluster, profile, s.fargateError(ctx, clusterName, name, profileErr)
+	return cluster, profile, s.partError(ctx, profileWords, clusterName, name, profileErr)
 }
 
 // DescribeFargateProfile reads a Fargate profile.
@@ -39,7 +39,7 @@ func (s *Service) AwaitFargateProfile(ctx context.Context, c Caller, clusterName
 		return FargateProfile{}, err
 	}
 	profile, err = await(ctx, FargateProfiles(s.Store), profile, hold, func(p *FargateProfile) bool { return p.Status.Transient() })
-	return profile.Value, s.fargateError(ctx, clusterName, name, err)
+	return profile.Value, s.partError(ctx, profileWords, clusterName, name, err)
 }
 
 // ListFargateProfiles lists the names of a cluster's Fargate profiles.
@@ -68,19 +68,19 @@ func (s *Service) DeleteFargateProfile(ctx context.Context, c Caller, clusterNam
 		if isRace(err) && ctx.Err() == nil {
 			continue
 		}
-		return profile.Value, s.fargateError(ctx, clusterName, name, err)
+		return profile.Value, s.partError(ctx, profileWords, clusterName, name, err)
 	}
 }
 
 func (s *Service) checkNoneDeleting(ctx context.Context, cluster *Cluster, name string) error {
 	page, err := FargateProfiles(s.Store).List(ctx, store.ID(cluster.ID)+"/", "", 0)
 	if err != nil {
-		return s.fargateError(ctx, cluster.Name, name, err)
+		return s.partError(ctx, profileWords, cluster.Name, name, err)
 	}
 	for _, item := range page.Items {
 		if item.Value.Status == FargateDeleting {
 			err := minato.Errorf(minato.InUse, "Cannot delete Fargate Profile %s because cluster %s currently has Fargate profile %s in status DELETING", name, cluster.Name, item.Value.Name)
-			return withProfile(err, cluster.Name, name)
+			return profileWords.on(err, cluster.Name, name)
 		}
 	}
 	return nil

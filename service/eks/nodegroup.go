@@ -2,7 +2,6 @@ package eks
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -164,21 +163,5 @@ func NodegroupKey(clusterID, name string) string { return store.ID(clusterID, na
 // nodegroup reads a nodegroup of a cluster.
 func (s *Service) nodegroup(ctx context.Context, c *Cluster, name string) (store.Item[Nodegroup], error) {
 	item, err := Nodegroups(s.Store).Get(ctx, NodegroupKey(c.ID, name))
-	return item, s.nodegroupError(ctx, c.Name, name, err)
-}
-
-// nodegroupError says what went wrong when the record of a nodegroup was read or written.
-func (s *Service) nodegroupError(ctx context.Context, clusterName, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		err := minato.Errorf(minato.NotFound, "No node group found for name: %s.", shorten(name))
-		return err.With("nodegroupName", name).With("clusterName", clusterName)
-	}
-	if corrupt, ok := errors.AsType[*store.CorruptError](err); ok {
-		s.logCorrupt(ctx, corrupt)
-	}
-	return minato.Errorf(minato.Internal, "reading or writing the record of nodegroup %s failed: %w", name, err).
-		With("clusterName", clusterName).With("nodegroupName", name)
+	return item, s.partError(ctx, nodegroupWords, c.Name, name, err)
 }

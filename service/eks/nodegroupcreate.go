@@ -2,7 +2,6 @@ package eks
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"minato.dev/minato"
@@ -29,19 +28,10 @@ func (s *Service) CreateNodegroup(ctx context.Context, c Caller, r CreateNodegro
 			continue // look at it all again
 		}
 		if err != nil {
-			return Nodegroup{}, withNodegroup(err, r.ClusterName, r.Name)
+			return Nodegroup{}, nodegroupWords.on(err, r.ClusterName, r.Name)
 		}
 		return n, nil
 	}
-}
-
-// withNodegroup names the nodegroup in an error that is meant for the client.
-func withNodegroup(err error, clusterName, name string) error {
-	err = withCluster(err, clusterName)
-	if e, ok := errors.AsType[*minato.Error](err); ok && e.Kind != minato.Denied {
-		return e.With("nodegroupName", name)
-	}
-	return err
 }
 
 // putNewNodegroup writes the nodegroup that a request asks for, or finds the one that the very same request has made before. The
@@ -50,7 +40,7 @@ func (s *Service) putNewNodegroup(ctx context.Context, c Caller, cluster store.I
 	groups := Nodegroups(s.Store)
 	page, err := groups.List(ctx, store.ID(cluster.Value.ID)+"/", "", 0)
 	if err != nil {
-		return Nodegroup{}, s.nodegroupError(ctx, r.ClusterName, r.Name, err)
+		return Nodegroup{}, s.partError(ctx, nodegroupWords, r.ClusterName, r.Name, err)
 	}
 	exists := minato.Errorf(minato.AlreadyExists, "NodeGroup already exists with name %s and cluster name %s", r.Name, r.ClusterName)
 	if isCorrupt(page, groups.Key(NodegroupKey(cluster.Value.ID, r.Name))) {

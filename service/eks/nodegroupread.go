@@ -24,7 +24,7 @@ func (s *Service) readNodegroup(ctx context.Context, c Caller, action, clusterNa
 	if clusterErr != nil {
 		return cluster, group, s.clusterError(ctx, clusterName, clusterErr)
 	}
-	return cluster, group, s.nodegroupError(ctx, clusterName, name, groupErr)
+	return cluster, group, s.partError(ctx, nodegroupWords, clusterName, name, groupErr)
 }
 
 // modifyNodegroup reads a nodegroup for an action, lets change work on it and give ops that go along, and writes all of it, from
@@ -40,13 +40,13 @@ func (s *Service) modifyNodegroup(ctx context.Context, c Caller, action, cluster
 			return group.Value, nil
 		}
 		if err != nil {
-			return Nodegroup{}, withNodegroup(err, clusterName, name)
+			return Nodegroup{}, nodegroupWords.on(err, clusterName, name)
 		}
 		_, err = s.Store.Commit(ctx, append(ops, Nodegroups(s.Store).UpdateOp(group))...)
 		if isRace(err) && ctx.Err() == nil {
 			continue
 		}
-		return group.Value, s.nodegroupError(ctx, clusterName, name, err)
+		return group.Value, s.partError(ctx, nodegroupWords, clusterName, name, err)
 	}
 }
 
@@ -64,7 +64,7 @@ func (s *Service) AwaitNodegroup(ctx context.Context, c Caller, clusterName, nam
 		return Nodegroup{}, err
 	}
 	group, err = await(ctx, Nodegroups(s.Store), group, hold, func(n *Nodegroup) bool { return n.Status.Status.Transient() })
-	return group.Value, s.nodegroupError(ctx, clusterName, name, err)
+	return group.Value, s.partError(ctx, nodegroupWords, clusterName, name, err)
 }
 
 // ListNodegroups lists the names of a cluster's nodegroups.

@@ -22,7 +22,7 @@ func (s *Service) updatesOf(ctx context.Context, c *Cluster, t UpdateTarget) (*s
 		return PartUpdates(s.Store), PartUpdatesOf(c.ID, nodegroupPart, item.Value.UUID), err
 	case t.Addon != "":
 		item, err := Addons(s.Store).Get(ctx, AddonKey(c.ID, t.Addon))
-		return PartUpdates(s.Store), PartUpdatesOf(c.ID, addonPart, item.Value.UUID), s.addonError(ctx, c.Name, t.Addon, err)
+		return PartUpdates(s.Store), PartUpdatesOf(c.ID, addonPart, item.Value.UUID), s.partError(ctx, addonWords, c.Name, t.Addon, err)
 	case t.Capability != "":
 		return nil, "", minato.Errorf(minato.NotFound, "No capability found for name: %s.", shorten(t.Capability)).With("clusterName", c.Name)
 	}

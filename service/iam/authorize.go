@@ -23,7 +23,9 @@ func (s *Service) Authorize(ctx context.Context, a Access) error {
 	if err != nil || d.Allowed {
 		return err
 	}
-	return Denied(a, d)
+	refusal := Denied(a, d)
+	refusal.Err = &denial{func() string { return s.encodeDenial(a, d) }}
+	return refusal
 }
 
 // outOfReach is whether GetSessionToken's credentials cannot be used for an action at all (STS API reference,

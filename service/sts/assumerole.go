@@ -14,11 +14,15 @@ import (
 )
 
 const (
-	maxSessionTags      = 50
-	maxPolicyARNs       = 10
-	maxSessionPolicies  = 2048 // characters of the inline policy and the ARNs together
-	actionAssumeRole    = "sts:AssumeRole"
-	actionTagSession    = "sts:TagSession"
+	maxSessionTags     = 50
+	maxPolicyARNs      = 10
+	maxSessionPolicies = 2048 // characters of the inline policy and the ARNs together
+	actionAssumeRole   = "sts:AssumeRole"
+	actionTagSession   = "sts:TagSession"
+	sourceIdentityKey  = "aws:sourceidentity"
+
+	actionSetSourceIdentity = "sts:SetSourceIdentity"
+
 	notAuthorizedReason = " because no role trust policy allows the sts:AssumeRole action"
 )
 
@@ -34,6 +38,7 @@ type AssumeRole struct {
 	Tags           minato.Tags
 	TransitiveTags []string // keys of Tags that the session hands on to roles assumed with it
 	ExternalID     string
+	SourceIdentity string // who acts, for the whole chain of sessions; empty for none
 }
 
 // AssumedRole is the answer: credentials, and who they are.
@@ -41,6 +46,8 @@ type AssumedRole struct {
 	iam.Temporary
 	ARN minato.ARN // arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
 	ID  string     // AROA…:SESSION
+	// SourceIdentity is that of the session, empty for none.
+	SourceIdentity string
 }
 
 // AssumeRole gives credentials of a role to those whom its trust policy, and their own policies, allow it. A role that does
@@ -66,6 +73,9 @@ func (s *Service) AssumeRole(ctx context.Context, in AssumeRole) (AssumedRole, e
 	if err != nil {
 		return AssumedRole{}, err
 	}
+	if before := in.callersIdentity(); before != "" && in.SourceIdentity != "" && in.SourceIdentity != before {
+		return AssumedRole{}, denied("The source identity of the calling session is %s and cannot be changed to %s", before, in.SourceIdentity)
+	}
 	if err := s.authorize(ctx, in, role, tags); err != nil {
 		return AssumedRole{}, err
 	}
@@ -83,8 +93,27 @@ func (s *Service) AssumeRole(ctx context.Context, in AssumeRole) (AssumedRole, e
 		ID:  role.ID + ":" + in.SessionName,
 	}
 	session := iam.SessionContext{Policies: policies, Tags: tags, TransitiveTags: transitive}
+	if identity := in.sourceIdentity(); identity != "" {
+		session.Keys = map[string][]string{sourceIdentityKey: {identity}}
+	}
 	t, err := s.iam.IssueSession(ctx, who, session, duration)
-	return AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID}, err
+	return AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID, SourceIdentity: in.sourceIdentity()}, err
+}
+
+// callersIdentity is the source identity that the calling session has; empty for none.
+func (in *AssumeRole) callersIdentity() string {
+	if session := in.Credential.Session; session != nil && len(session.Keys[sourceIdentityKey]) > 0 {
+		return session.Keys[sourceIdentityKey][0]
+	}
+	return ""
+}
+
+// sourceIdentity is that of the new session: asked for, or handed on.
+func (in *AssumeRole) sourceIdentity() string {
+	if before := in.callersIdentity(); before != "" {
+		return before
+	}
+	return in.SourceIdentity
 }
 
 // check validates what does not depend on the role.
@@ -106,6 +135,10 @@ func (in *AssumeRole) check() (minato.ARN, error) {
 	if in.ExternalID != "" && (len(in.ExternalID) > 1224 || !externalIDForm.MatchString(in.ExternalID)) {
 		return arn, invalid("1 validation error detected: Value '%s' at 'externalId' failed to satisfy constraint: "+
 			`Member must have 2 to 1224 characters of the regular expression pattern: [\w+=,.@:\/-]*`, in.ExternalID)
+	}
+	if id := in.SourceIdentity; id != "" && (!sessionNameForm.MatchString(id) || strings.HasPrefix(id, "aws:")) {
+		return arn, invalid("1 validation error detected: Value '%s' at 'sourceIdentity' failed to satisfy constraint: "+
+			`Member must have 2 to 64 characters of the regular expression pattern: [\w+=,.@-]*`, id)
 	}
 	if in.Duration == 0 {
 		in.Duration = defaultDuration
@@ -176,6 +209,10 @@ func (s *Service) steps(ctx context.Context, in AssumeRole, role iam.Role, tags 
 	actions := []string{actionAssumeRole}
 	if len(tags) > 0 {
 		actions = append(actions, actionTagSession)
+	}
+	if identity := in.sourceIdentity(); identity != "" {
+		keys["sts:sourceidentity"] = []string{identity}
+		actions = append(actions, actionSetSourceIdentity)
 	}
 	steps := make([]Step, len(actions))
 	for i, action := range actions {

@@ -37,6 +37,19 @@ func (s *Service) GetSessionToken(ctx context.Context, c iam.Credential, d time.
 	return s.iam.IssueSession(ctx, c.Principal, iam.SessionContext{}, min(d, longest))
 }
 
+// DecodeAuthorizationMessage is what an encoded message says that somebody of the caller's account was refused with, in JSON; keys are the
+// request's condition keys.
+func (s *Service) DecodeAuthorizationMessage(ctx context.Context, c iam.Credential, encoded string, keys map[string][]string) (string, error) {
+	if encoded == "" {
+		return "", iam.Missing("encodedMessage")
+	}
+	err := s.iam.Authorize(ctx, iam.Access{Credential: c, Action: "sts:DecodeAuthorizationMessage", Context: keys})
+	if err != nil {
+		return "", err
+	}
+	return s.iam.DecodeDenial(c.Principal.Account, encoded)
+}
+
 // AccessKeyAccount is the account that an access key belongs to, long-lived or temporary; keys are the request's condition keys.
 func (s *Service) AccessKeyAccount(ctx context.Context, c iam.Credential, id string, keys map[string][]string) (string, error) {
 	err := s.iam.Authorize(ctx, iam.Access{Credential: c, Action: "sts:GetAccessKeyInfo", Context: keys})

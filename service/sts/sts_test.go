@@ -386,3 +386,75 @@ func TestCollectExpired(t *testing.T) {
 		}
 	})
 }
+
+func TestDecodeAuthorizationMessage(t *testing.T) {
+	t.Parallel()
+	w, ctx := newWorld(t), t.Context()
+	asked := iam.Access{Credential: w.user, Action: "ec2:RunInstances", Context: map[string][]string{"ec2:region": {"us-east-1"}}}
+	encoded := iam.EncodedDenial(w.iam.Authorize(ctx, asked))
+	_, err := w.DecodeAuthorizationMessage(ctx, w.user, encoded, nil)
+	w.wants(err, minato.Denied, iam.AccessDenied, "sts:DecodeAuthorizationMessage")
+	w.allow(w.user, mayAll)
+	got, err := w.DecodeAuthorizationMessage(ctx, w.user, encoded, nil)
+	w.must(err)
+	for _, part := range []string{`"allowed":false`, `"explicitDeny":false`, `"action":"ec2:RunInstances"`, `"arn":"` + w.user.Principal.ARN.String() + `"`,
+		`{"key":"ec2:region","values":{"items":[{"value":"us-east-1"}]}}`} {
+		if !strings.Contains(got, part) {
+			t.Errorf("%s lacks %s", got, part)
+		}
+	}
+	w.allow(w.far, mayAll)
+	_, err = w.DecodeAuthorizationMessage(ctx, w.far, encoded, nil)
+	w.wants(err, minato.Invalid, "InvalidAuthorizationMessageException", "not valid")
+}
+
+// Who acts is said once, and stays through a chain.
+func TestSourceIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	trust := func(principal string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":["sts:AssumeRole","sts:SetSourceIdentity"],
+			"Condition":{"StringLikeIfExists":{"sts:SourceIdentity":"ann*"}}}]}`
+	}
+	first, err := w.iam.CreateRole(t.Context(), account, iam.NewRole{Name: "first", Trust: trust(w.user.Principal.ARN.String())})
+	w.must(err)
+	second, err := w.iam.CreateRole(t.Context(), account, iam.NewRole{Name: "second", Trust: trust(first.ARN().String())})
+	w.must(err)
+	in := sts.AssumeRole{Credential: w.user, RoleARN: first.ARN().String(), SourceIdentity: "bob"}
+	_, _, err = w.assume(in)
+	w.wants(err, minato.Denied, iam.AccessDenied, "no role trust policy")
+	in.SourceIdentity = "a b"
+	_, _, err = w.assume(in)
+	w.wants(err, minato.Invalid, iam.ValidationError, "sourceIdentity")
+	in.SourceIdentity = "ann"
+	c, out, err := w.assume(in)
+	w.must(err)
+	if out.SourceIdentity != "ann" {
+		t.Errorf("source identity = %q", out.SourceIdentity)
+	}
+	_, _, err = w.assume(sts.AssumeRole{Credential: c, RoleARN: second.ARN().String(), SourceIdentity: "anna"})
+	w.wants(err, minato.Denied, iam.AccessDenied, "cannot be changed")
+	c, _, err = w.assume(sts.AssumeRole{Credential: c, RoleARN: second.ARN().String()})
+	w.must(err)
+	w.allow(c, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceIdentity":"ann"}}}]}`)
+	w.must(w.iam.Authorize(t.Context(), iam.Access{Credential: c, Action: "eks:ListClusters"}))
+}
+
+// The condition that IAM's console writes to revoke sessions: those from before a moment can do nothing any more.
+func TestRevokeOlderSessions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	role := w.role("ops", `{"AWS":"`+w.user.Principal.ARN.String()+`"}`, "")
+	in := sts.AssumeRole{Credential: w.user, RoleARN: role.ARN().String()}
+	old, _, err := w.assume(in)
+	w.must(err)
+	w.allow(old, mayAll)
+	w.clock.SetOffset(10 * time.Minute)
+	holder := iam.Holder{Account: account, Kind: iam.RoleKind, Name: "ops"}
+	w.must(w.iam.PutInlinePolicy(t.Context(), holder, "AWSRevokeOlderSessions", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["*"],
+		"Resource":["*"],"Condition":{"DateLessThan":{"aws:TokenIssueTime":"`+w.clock.Now().Add(-time.Minute).UTC().Format("2006-01-02T15:04:05.000Z")+`"}}}]}`))
+	young, _, err := w.assume(in)
+	w.must(err)
+	w.must(w.iam.Authorize(t.Context(), iam.Access{Credential: young, Action: "eks:ListClusters"}))
+	w.wants(w.iam.Authorize(t.Context(), iam.Access{Credential: old, Action: "eks:ListClusters"}), minato.Denied, iam.AccessDenied, "with an explicit deny in an identity-based policy")
+}

@@ -25,12 +25,13 @@ func New(service *sts.Service) *query.API {
 		Operations: []query.Operation{
 			query.Op("AssumeRole", h.assumeRole),
 			query.Op(webIdentity, h.assumeRoleWithWebIdentity),
+			query.Op("DecodeAuthorizationMessage", h.decodeAuthorizationMessage),
 			query.Op("GetAccessKeyInfo", h.getAccessKeyInfo),
 			query.Op("GetCallerIdentity", h.getCallerIdentity),
 			query.Op("GetSessionToken", h.getSessionToken),
 		},
 		Refused: []string{
-			"AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage",
+			"AssumeRoleWithSAML", "AssumeRoot",
 			"GetDelegatedAccessToken", "GetFederationToken", "GetWebIdentityToken",
 		},
 		Unsigned:  []string{webIdentity},
@@ -101,6 +102,19 @@ func (h handlers) getAccessKeyInfo(ctx context.Context, in *getAccessKeyInfoInpu
 		return nil, err
 	}
 	return &getAccessKeyInfoOutput{account}, nil
+}
+
+type decodeInput struct{ EncodedMessage string }
+
+type decodeOutput struct{ DecodedMessage string }
+
+func (h handlers) decodeAuthorizationMessage(ctx context.Context, in *decodeInput) (*decodeOutput, error) {
+	call := aws.CallFrom(ctx)
+	message, err := h.service.DecodeAuthorizationMessage(ctx, call.Credential, in.EncodedMessage, call.ConditionKeys())
+	if err != nil {
+		return nil, err
+	}
+	return &decodeOutput{message}, nil
 }
 
 // duration is that of DurationSeconds; zero where it was not sent, which zero itself must not be taken for.

@@ -32,6 +32,7 @@ type tag struct{ Key, Value string }
 type assumeRoleOutput struct {
 	Credentials     credentials
 	AssumedRoleUser assumedRoleUser
+	SourceIdentity  string
 }
 
 type assumedRoleUser struct {
@@ -43,8 +44,6 @@ func (h handlers) assumeRole(ctx context.Context, in *assumeRoleInput) (*assumeR
 	switch {
 	case in.SerialNumber != "" || in.TokenCode != "":
 		return nil, unsupported("SerialNumber and TokenCode", "there are no MFA devices")
-	case in.SourceIdentity != "":
-		return nil, unsupported("SourceIdentity", "sessions carry none")
 	case len(in.ProvidedContexts) > 0:
 		return nil, unsupported("ProvidedContexts", "there is no IAM Identity Center")
 	}
@@ -63,7 +62,7 @@ func (h handlers) assumeRole(ctx context.Context, in *assumeRoleInput) (*assumeR
 	request := sts.AssumeRole{
 		Credential: call.Credential, Context: call.ConditionKeys(),
 		RoleARN: in.RoleArn, SessionName: in.RoleSessionName, Policy: in.Policy, Duration: d,
-		Tags: tags, TransitiveTags: in.TransitiveTagKeys, ExternalID: in.ExternalID,
+		Tags: tags, TransitiveTags: in.TransitiveTagKeys, ExternalID: in.ExternalID, SourceIdentity: in.SourceIdentity,
 	}
 	for _, p := range in.PolicyArns {
 		request.PolicyARNs = append(request.PolicyARNs, p.ARN)
@@ -72,7 +71,7 @@ func (h handlers) assumeRole(ctx context.Context, in *assumeRoleInput) (*assumeR
 	if err != nil {
 		return nil, err
 	}
-	return &assumeRoleOutput{wireCredentials(role.Temporary), assumedRoleUser{role.ID, role.ARN.String()}}, nil
+	return &assumeRoleOutput{wireCredentials(role.Temporary), assumedRoleUser{role.ID, role.ARN.String()}, role.SourceIdentity}, nil
 }
 
 func tagsOf(list []tag) (minato.Tags, error) {

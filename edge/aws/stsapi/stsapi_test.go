@@ -266,9 +266,11 @@ func TestErrors(t *testing.T) {
 		{400, "ValidationError", "durationSeconds", "GetSessionToken", []string{"DurationSeconds=-5"}},
 		{400, "MalformedPolicyDocument", "Statement[0]", "AssumeRole", []string{roleARN, "RoleSessionName=xx", `Policy={"Statement":[{}]}`}},
 		{400, "InvalidInput", "Duplicate tag keys", "AssumeRole", []string{roleARN, "RoleSessionName=xx", "Tags.member.1.Key=a", "Tags.member.2.Key=a"}},
-		{400, "UnsupportedOperation", "SourceIdentity", "AssumeRole", []string{roleARN, "RoleSessionName=xx", "SourceIdentity=me"}},
+		{403, "AccessDenied", "sts:SetSourceIdentity", "AssumeRole", []string{roleARN, "RoleSessionName=xx", "SourceIdentity=me"}},
 		{400, "UnsupportedOperation", "MFA", "GetSessionToken", []string{"TokenCode=123456"}},
-		{400, "UnsupportedOperation", "sts:DecodeAuthorizationMessage", "DecodeAuthorizationMessage", []string{"EncodedMessage=x"}},
+		{400, "InvalidAuthorizationMessageException", "not valid", "DecodeAuthorizationMessage", []string{"EncodedMessage=x"}},
+		{400, "ValidationError", "encodedMessage", "DecodeAuthorizationMessage", nil},
+		{400, "UnsupportedOperation", "sts:GetFederationToken", "GetFederationToken", []string{"Name=me"}},
 		{400, "ValidationError", "AKIAAAAAAAAAAAAAAAAA", "GetAccessKeyInfo", []string{"AccessKeyId=AKIAAAAAAAAAAAAAAAAA"}},
 	} {
 		status, body := w.call(w.admin, "sts", "", c.action, c.parameters...)

@@ -1,0 +1,120 @@
+package insights
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"minato.dev/minato"
+	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/service/eks"
+)
+
+// lists are what a kube-apiserver answers, by path.
+type lists map[string][]string
+
+func (l lists) client(t *testing.T) *kubeapi.Client {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		items, ok := l[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"metadata":{"resourceVersion":"1"},"items":[%s]}`, strings.Join(items, ","))
+	}))
+	t.Cleanup(server.Close)
+	transport, _ := server.Client().Transport.(*http.Transport)
+	return kubeapi.New(strings.TrimPrefix(server.URL, "https://"), transport.TLSClientConfig)
+}
+
+func testCluster() *eks.Cluster {
+	c := &eks.Cluster{ID: "c1", Name: "prod", Scope: minato.Scope{Account: "111122223333", Region: "us-east-1"}}
+	c.Spec.Version, c.Status.Status = "1.31", eks.ClusterActive
+	c.Status.Versions = []eks.VersionSince{{Version: "1.30", Since: noon.AddDate(0, 0, -9)}, {Version: "1.31", Since: noon.AddDate(0, 0, -2)}}
+	return c
+}
+
+var noon = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+
+func TestChecks(t *testing.T) {
+	const meta = `"metadata":{"namespace":"shop","name":"cart","labels":{"kubernetes.io/service-name":"hook","eks.amazonaws.com/compute-type":"hybrid"}}`
+	kubelet := func(version, os string) []string {
+		return []string{fmt.Sprintf(`{"metadata":{"name":"n1"},"status":{"nodeInfo":{"kubeletVersion":%q,"osImage":%q}}}`, version, os)}
+	}
+	webhook := []string{`{"metadata":{"name":"w"},"webhooks":[{"name":"w.example.com","failurePolicy":"Fail","clientConfig":{"service":{"namespace":"shop","name":"hook"}}}]}`}
+	calls := func(k apiKey, at time.Time) map[apiKey][]client { return map[apiKey][]client{k: {{"curl/8", 3, at}}} }
+	carts := apiKey{"shop.example.com", "v1alpha1", "carts"}
+	definition := []string{`{"metadata":{"name":"carts"},"spec":{"group":"shop.example.com","names":{"plural":"carts"},"versions":[{"name":"v1alpha1","served":true,"deprecated":true},{"name":"v1","served":true}]}}`}
+	for name, test := range map[string]struct {
+		lists  lists
+		calls  map[apiKey][]client
+		change func(*eks.Cluster)
+		want   string // name of a check, with its status
+	}{
+		"nobody calls":             {want: "Deprecated APIs removed in Kubernetes v1.32 PASSING"},
+		"the next minor":           {calls: calls(flowSchemas, noon), want: "Deprecated APIs removed in Kubernetes v1.32 ERROR"},
+		"and not the one after":    {calls: calls(flowSchemas, noon), want: "Deprecated APIs removed in Kubernetes v1.33 PASSING"},
+		"the minor after that":     {calls: calls(apiKey{"authentication.k8s.io", "v1beta1", "selfsubjectreviews"}, noon), want: "Deprecated APIs removed in Kubernetes v1.33 WARNING"},
+		"who stopped calling":      {calls: calls(flowSchemas, noon.AddDate(0, 0, -3)), want: "Deprecated APIs removed in Kubernetes v1.32 PASSING"},
+		"a custom resource":        {calls: calls(carts, noon), lists: lists{definitionsPath: definition}, want: "Deprecated custom resource versions WARNING"},
+		"one that is gone":         {calls: calls(carts, noon), want: "Deprecated custom resource versions PASSING"},
+		"kubelets of the minor":    {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "UPGRADE Kubelet version skew PASSING"},
+		"kubelets two behind":      {lists: lists{nodesPath: kubelet("v1.29.4-eks-1", "")}, want: "UPGRADE Kubelet version skew WARNING"},
+		"kubelets three behind":    {lists: lists{nodesPath: kubelet("v1.28.4", "")}, want: "UPGRADE Kubelet version skew ERROR"},
+		"kubelets of the past":     {lists: lists{nodesPath: kubelet("v1.30.4", "")}, want: "ROLLBACK Kubelet version skew PASSING"},
+		"kubelets of the future":   {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "ROLLBACK Kubelet version skew ERROR"},
+		"old kube-proxy":           {lists: lists{daemonSetsPath: {`{"metadata":{"namespace":"kube-system","name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"image":"r:5000/kube-proxy:v1.28.0@sha256:1"}]}}}}`}}, want: "kube-proxy version skew ERROR"},
+		"Amazon Linux 2":           {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2")}, want: "Amazon Linux 2 compatibility WARNING"},
+		"Amazon Linux 2023":        {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2023.5")}, want: "Amazon Linux 2 compatibility PASSING"},
+		"a budget that blocks":     {lists: lists{budgetsPath: {`{` + meta + `,"status":{"disruptionsAllowed":0,"expectedPods":1,"currentHealthy":1,"desiredHealthy":1}}`}}, want: "Pod disruption budgets WARNING"},
+		"a budget without pods":    {lists: lists{budgetsPath: {`{` + meta + `,"status":{"disruptionsAllowed":0}}`}}, want: "Pod disruption budgets PASSING"},
+		"one replica":              {lists: lists{deploymentsPath: {`{` + meta + `,"spec":{"replicas":1}}`}}, want: "Single-replica workloads WARNING"},
+		"a webhook without anyone": {lists: lists{validatingPath: webhook}, want: "Admission webhooks ERROR"},
+		"a webhook with endpoints": {lists: lists{mutatingPath: webhook, slicesPath: {`{` + meta + `,"endpoints":[{"conditions":{"ready":true}}]}`}}, want: "Admission webhooks PASSING"},
+		"issues of the cluster": {want: "ROLLBACK Cluster health issues ERROR", change: func(c *eks.Cluster) {
+			c.Status.Health = []eks.HealthIssue{{Code: "Ec2SubnetNotFound", Message: "gone"}}
+		}},
+		"a hybrid node": {lists: lists{nodesPath: {`{` + meta + `,"status":{"conditions":[{"type":"Ready","status":"Unknown","message":"away"}]}}`}}, want: "Hybrid nodes not ready WARNING",
+			change: func(c *eks.Cluster) { c.Spec.RemoteNetworks = &eks.RemoteNetworks{} }},
+		"what cannot be read": {lists: lists{nodesPath: {`{"metadata":1}`}}, want: "UPGRADE Kubelet version skew UNKNOWN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := testCluster()
+			if test.change != nil {
+				test.change(c)
+			}
+			v := newView(c, noon, noon.Add(-recently), test.calls)
+			v.client, v.store, v.addonVersions = test.lists.client(t), memstore.New(), func(string, string) []string { return nil }
+			var got []string
+			for _, i := range v.run(t.Context(), true) {
+				category, _, _ := strings.Cut(i.Category, "_")
+				got = append(got, category+" "+i.Name+" "+string(i.Status.Status))
+				if i.ID == "" || i.Description == "" || i.Status.Reason == "" || i.Version == "" {
+					t.Errorf("the insight lacks something: %+v", i)
+				}
+			}
+			if all := strings.Join(got, "\n"); !strings.Contains(all, test.want) {
+				t.Errorf("got\n%s\nwant %s", all, test.want)
+			}
+		})
+	}
+}
+
+// Rollback insights are there for seven days after an upgrade.
+func TestRollbackWindow(t *testing.T) {
+	for days, want := range map[int]int{0: 3, 4: 3, 6: 0} {
+		now := noon.AddDate(0, 0, days)
+		if got := len(rollback(newView(testCluster(), now, now, nil))); got != want {
+			t.Errorf("%d days later there are %d checks, want %d", days+2, got, want)
+		}
+	}
+}
+
+func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -1,0 +1,120 @@
+package scan
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Formats are the names of those that Print knows.
+var Formats = []string{"table", "json", "sarif", "markdown"}
+
+// Print writes a report in a format.
+func (r *Report) Print(w io.Writer, format string) error {
+	switch format {
+	case "table":
+		return r.table(w)
+	case "json":
+		return indented(w, r)
+	case "sarif":
+		return indented(w, r.sarif())
+	case "markdown":
+		return r.markdown(w)
+	}
+	return fmt.Errorf("unknown format %q: there are %s", format, strings.Join(Formats, ", "))
+}
+
+func indented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// summary is the last line for people.
+func (r *Report) summary() string {
+	removed := 0
+	for _, f := range r.Findings {
+		if f.Severity == Removed {
+			removed++
+		}
+	}
+	return fmt.Sprintf("%d objects in %d files: Kubernetes %s does not serve %d of them, and %d are of APIs that end later.", r.Objects, r.Files, r.Target, removed, len(r.Findings)-removed)
+}
+
+func (r *Report) table(w io.Writer) error {
+	if len(r.Findings) > 0 {
+		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(t, "SEVERITY\tWHERE\tOBJECT\tAPI\tREMOVED IN\tUSE INSTEAD")
+		for _, f := range r.Findings {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Severity, f.where(), f.Object, f.Usage, f.RemovedIn, f.instead())
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w, r.summary())
+	return err
+}
+
+func (f *Finding) where() string {
+	if f.Line == 0 {
+		return f.Source
+	}
+	return fmt.Sprintf("%s:%d", f.Source, f.Line)
+}
+
+func (f *Finding) instead() string {
+	switch {
+	case f.Instead == "":
+		return "-"
+	case f.InsteadFrom == "":
+		return f.Instead
+	}
+	return f.Instead + " (since " + f.InsteadFrom + ")"
+}
+
+func (r *Report) markdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## APIs that end, for Kubernetes %s\n\n", r.Target)
+	if len(r.Findings) > 0 {
+		b.WriteString("| severity | where | object | API | removed in | use instead |\n|---|---|---|---|---|---|\n")
+		cell := strings.NewReplacer("|", "\\|", "\n", " ", "`", "'")
+		for _, f := range r.Findings {
+			fmt.Fprintf(&b, "| %s | `%s` | %s | `%s` | %s | %s |\n", f.Severity, cell.Replace(f.where()), cell.Replace(f.Object), f.Usage, f.RemovedIn, f.instead())
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(r.summary() + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type m = map[string]any
+
+// sarif is the report as a log of SARIF 2.1.0.
+func (r *Report) sarif() any {
+	rules, seen, results := []m{}, map[string]bool{}, []m{}
+	for _, f := range r.Findings {
+		text := fmt.Sprintf("%s is of %s, which Kubernetes does not serve from %s on.", f.Object, f.Usage, f.RemovedIn)
+		if f.Instead != "" {
+			text += " Use " + f.instead() + "."
+		}
+		if !seen[f.Usage] {
+			seen[f.Usage] = true
+			rules = append(rules, m{"id": f.Usage, "shortDescription": m{"text": f.Usage + " is removed in Kubernetes " + f.RemovedIn}})
+		}
+		level := "warning"
+		if f.Severity == Removed {
+			level = "error"
+		}
+		results = append(results, m{"ruleId": f.Usage, "level": level, "message": m{"text": text}, "locations": []m{{
+			"physicalLocation": m{"artifactLocation": m{"uri": f.Source}, "region": m{"startLine": max(f.Line, 1)}},
+		}}})
+	}
+	return m{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+		"runs": []m{{"tool": m{"driver": m{"name": "minato insights scan", "rules": rules}}, "results": results}},
+	}
+}

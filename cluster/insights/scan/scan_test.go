@@ -1,0 +1,157 @@
+package scan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func scanner(t *testing.T, target string) *Scanner {
+	t.Helper()
+	s, err := New(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const old = "apiVersion: flowcontrol.apiserver.k8s.io/v1beta3\nkind: FlowSchema\nmetadata: {name: shop}\n"
+
+func TestReader(t *testing.T) {
+	const fine = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\n"
+	for name, test := range map[string]struct {
+		in, target         string
+		findings, problems string
+		objects            int
+	}{
+		"nothing":               {in: ""},
+		"comments":              {in: "# a\n---\n# b\n"},
+		"fine":                  {in: fine, objects: 1},
+		"removed":               {in: old, objects: 1, findings: "1 removed FlowSchema shop"},
+		"deprecated":            {in: old, target: "1.31", objects: 1, findings: "1 deprecated FlowSchema shop"},
+		"documents":             {in: fine + "---\n" + fine + "--- # c\n" + old, objects: 3, findings: "11 removed FlowSchema shop"},
+		"CRLF":                  {in: strings.ReplaceAll(fine+"---\n"+old, "\n", "\r\n"), objects: 2, findings: "6 removed FlowSchema shop"},
+		"no newline at the end": {in: "kind: FlowSchema\napiVersion: 'flowcontrol.apiserver.k8s.io/v1beta3' # c", objects: 1, findings: "1 removed FlowSchema"},
+		"JSON":                  {in: `{"kind":"PodDisruptionBudget","apiVersion":"policy/v1beta1","metadata":{"name":"b","namespace":"shop"}}`, objects: 1, findings: "1 removed PodDisruptionBudget shop/b"},
+		"quoted keys":           {in: "\"apiVersion\": policy/v1beta1\n\"kind\": PodDisruptionBudget\n", objects: 1, findings: "1 removed PodDisruptionBudget"},
+		"anchors":               {in: "apiVersion: &v policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: *v}\n", objects: 1, findings: "1 removed PodDisruptionBudget policy/v1beta1"},
+		"a list": {in: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1beta1\n  kind: CronJob\n  metadata: {name: a}\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: b}\n",
+			objects: 2, findings: "1 removed CronJob a"},
+		"a kind in a ConfigMap": {in: "apiVersion: v1\nkind: ConfigMap\ndata:\n  x: |\n    apiVersion: policy/v1beta1\n    kind: PodDisruptionBudget\n", objects: 1},
+		"values":                {in: "replicas: 3\nimage: nginx\n"},
+		"a template":            {in: "apiVersion: {{ .Values.v }}\nkind: Deployment\n", problems: "1 this is a template"},
+		"no YAML":               {in: "{\n", problems: "1 "},
+		"no object":             {in: "- a\n- b\n", problems: "1 "},
+		"a bomb":                {in: "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + bomb('a', 'h') + "apiVersion: *h\nkind: List\n", problems: "1 "},
+		"a long document": {in: "kind: X\n" + strings.Repeat("a: b # and so on\n", maxDocument/16) + "---\n" + old, objects: 1,
+			problems: "1 the document is longer", findings: fmt.Sprintf("%d removed FlowSchema shop", maxDocument/16+3)},
+		"a long line": {in: "x: " + strings.Repeat("a", 1<<20) + "\n" + old, objects: 1, findings: "1 removed FlowSchema shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.target == "" {
+				test.target = "1.36"
+			}
+			s := scanner(t, test.target)
+			s.Reader("-", strings.NewReader(test.in))
+			var findings, problems []string
+			for _, f := range s.Report.Findings {
+				findings = append(findings, fmt.Sprint(f.Line, " ", f.Severity, " ", f.Object))
+			}
+			for _, p := range s.Report.Problems {
+				problems = append(problems, fmt.Sprint(p.Line, " ", p.Text))
+			}
+			if got := strings.Join(findings, "\n"); got != test.findings {
+				t.Errorf("findings %q, want %q", got, test.findings)
+			}
+			if got := strings.Join(problems, "\n"); !strings.HasPrefix(got, test.problems) || (got == "") != (test.problems == "") {
+				t.Errorf("problems %q, want %q", got, test.problems)
+			}
+			if s.Report.Objects != test.objects && test.problems == "" {
+				t.Errorf("%d objects, want %d", s.Report.Objects, test.objects)
+			}
+		})
+	}
+}
+
+// bomb are lines each of which is ten times the one before.
+func bomb(from, to byte) string {
+	var b strings.Builder
+	for c := from + 1; c <= to; c++ {
+		fmt.Fprintf(&b, "%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 10), ","))
+	}
+	return b.String()
+}
+
+func TestPath(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.yaml": old, "sub/b.yml": old, "sub/c.json": `{}`, "d.txt": old, ".git/e.yaml": old,
+		"chart/Chart.yaml": "name: shop\n", "chart/templates/f.yaml": "kind: {{ x }}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/dev/zero", filepath.Join(dir, "z.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	s := scanner(t, "1.36")
+	if err := s.Path(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Report.Findings) != 2 || s.Report.Files != 3 || len(s.Report.Problems) != 1 || !strings.Contains(s.Report.Problems[0].Text, "helm template") {
+		t.Errorf("the report is %+v", s.Report)
+	}
+	for _, bad := range []string{filepath.Join(dir, "none"), filepath.Join(dir, "z.yaml")} {
+		if err := s.Path(bad, nil); err == nil {
+			t.Errorf("%s was scanned", bad)
+		}
+	}
+	if _, err := New("1.7"); err == nil {
+		t.Error("there is no 1.7")
+	}
+}
+
+func TestPrint(t *testing.T) {
+	s := scanner(t, "1.36")
+	s.Reader("a|b.yaml", strings.NewReader(old))
+	for format, wants := range map[string][]string{
+		"table":    {"removed", "a|b.yaml:1", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas (since 1.29)", "1.36 does not serve 1 of them"},
+		"markdown": {"| removed | `a\\|b.yaml:1` | FlowSchema shop |"},
+		"json":     {`"removedIn": "1.32"`},
+		"sarif":    {`"level": "error"`, `"uri": "a|b.yaml"`, `"startLine": 1`},
+	} {
+		var b bytes.Buffer
+		if err := s.Report.Print(&b, format); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s has no %q:\n%s", format, want, b.String())
+			}
+		}
+		if (format == "json" || format == "sarif") && !json.Valid(b.Bytes()) {
+			t.Errorf("%s is no JSON", format)
+		}
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte(old))
+	f.Add([]byte("a: &a [*a]\n---\n{"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := scanner(t, "1.36")
+		s.Reader("-", bytes.NewReader(b))
+		if len(s.Report.Findings) > s.Report.Objects {
+			t.Errorf("%d findings in %d objects", len(s.Report.Findings), s.Report.Objects)
+		}
+	})
+}
