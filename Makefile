@@ -41,6 +41,12 @@ test: build upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))
 	$(GO) vet ./...
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./...
 
+# Every minor after the other: some six minutes for each that must be built first.
+UPGRADE_MINORS ?= 1.31 1.32 1.33 1.34 1.35 1.36
+.PHONY: test-upgrades
+test-upgrades: build upstream-kwok $(foreach minor,$(UPGRADE_MINORS),$(call kube_binary,$(minor))) ## one cluster from the oldest minor to the newest, with data, CRDs, webhooks and pods
+	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m -tags upgrades -run TestEveryUpgrade -v ./e2e
+
 .PHONY: race
 race: ## the tests of the parts that start no Kubernetes, under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m . ./edge/... ./service/... ./engine/... ./internal/...

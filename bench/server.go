@@ -135,6 +135,17 @@ func newCluster(name, endpoint, caData string) (*cluster, error) {
 	}}, nil
 }
 
+// again is the cluster for a client with a connection of its own, over HTTP/2 as client-go's, and without a limit of time.
+func (k *cluster) again() (*cluster, error) {
+	transport, ok := k.client.Transport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("the client of cluster %s has a transport of type %T", k.name, k.client.Transport)
+	}
+	own := transport.Clone()
+	own.ForceAttemptHTTP2 = true
+	return &cluster{name: k.name, endpoint: k.endpoint, client: &http.Client{Transport: own}}, nil
+}
+
 // defaultServiceAccount is what a control plane makes last: when it is there, everything works.
 const defaultServiceAccount = "/api/v1/namespaces/default/serviceaccounts/default"
 

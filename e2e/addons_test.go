@@ -181,7 +181,7 @@ func TestAddonRefused(t *testing.T) {
 	k := createCluster(t, testenv.Shared(t).Admin(t), "no-addon")
 	for what, texts := range map[string][]string{
 		"--addon-name coredns --addon-version v9":                                  {"InvalidParameterException", "Addon version specified is not supported"},
-		"--addon-name eks-pod-identity-agent":                                      {"InvalidParameterException", "Addon eks-pod-identity-agent specified is not supported"},
+		"--addon-name aws-mountpoint-s3-csi-driver":                                {"InvalidParameterException", "Addon aws-mountpoint-s3-csi-driver specified is not supported"},
 		`--addon-name coredns --configuration-values {"x":1}`:                      {"ConfigurationValue provided in request is not supported: Json schema validation failed with error: [$.x: is not defined in the schema and the schema does not allow additional properties]"},
 		"--addon-name coredns --namespace-config namespace=elsewhere":              {"namespaceConfig is not supported"},
 		"--addon-name vpc-cni --service-account-role-arn arn:aws:iam::1:role/gone": {"InvalidParameterException"},

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
 
@@ -27,6 +28,7 @@ func (s *Server) startAddons(context.Context) (string, error) {
 		Now:     s.clock.Now,
 		Log:     log,
 	}
+	deps.API, deps.APICA = s.apiForNodes()
 	defaults := &reconcile.Controller{
 		Name:      "default add-ons",
 		Store:     s.store,
@@ -48,6 +50,16 @@ func (s *Server) startAddons(context.Context) (string, error) {
 	s.goRun("workloads of add-ons", controller.Run)
 	s.goRun("add-ons", addons.Run)
 	return "", nil
+}
+
+// apiForNodes is where nodes reach the AWS APIs in their VPC, and who signed the certificate there, if they are served over TLS.
+func (s *Server) apiForNodes() (url string, ca []byte) {
+	_, port, _ := net.SplitHostPort(s.cfg.Listen) // it is listened on
+	address := net.JoinHostPort(gate.VPCAddress.String(), port)
+	if s.cfg.TLS() {
+		return "https://" + address, s.ca.Pair.CertPEM
+	}
+	return "http://" + address, nil
 }
 
 // addonKinds are all add-ons as EKS's service knows them.

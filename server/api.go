@@ -20,6 +20,7 @@ import (
 	"minato.dev/minato/edge/aws/eksapi"
 	"minato.dev/minato/edge/aws/eksauthapi"
 	"minato.dev/minato/edge/aws/iamapi"
+	"minato.dev/minato/edge/aws/s3api"
 	"minato.dev/minato/edge/aws/ssmapi"
 	"minato.dev/minato/edge/aws/stsapi"
 	"minato.dev/minato/edge/hybrid"
@@ -58,7 +59,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	handler := aws.New(aws.Config{
 		Region:      s.cfg.Region,
 		Credentials: s.iam.Credentials,
-		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm), eksauthapi.New(s.eksauth)},
+		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm), eksauthapi.New(s.eksauth), s3api.New(s.s3)},
 		Ready:       s.checkReady,
 		Registry:    registry,
 		Log:         s.log.With("part", "api"),

@@ -45,7 +45,7 @@ func (s *Server) costs(ctx context.Context) (control.Costs, error) {
 			one.WorkerVCPUs += n.VCPUs
 		}
 		out.Total = out.Total.Plus(one.Cost)
-		one.Cost = one.Cost.Cents()
+		one.Cost = one.Cents()
 		out.Clusters = append(out.Clusters, one)
 	}
 	out.Total = out.Total.Cents()

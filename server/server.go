@@ -34,6 +34,7 @@ import (
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/eksauth"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/s3"
 	"minato.dev/minato/service/ssm"
 	"minato.dev/minato/service/sts"
 )
@@ -70,6 +71,7 @@ type Server struct {
 	eks      *eks.Service
 	ssm      *ssm.Service
 	eksauth  *eksauth.Service
+	s3       *s3.Service
 	pods     *podRecords
 	planes   *controlplane.Controller
 	insights *insights.Controller
@@ -124,6 +126,7 @@ func (s *Server) run(ctx context.Context) error {
 		step{"keys and certificates", s.openKeys},
 		step{"etcd", s.startEtcd},
 		step{"accounts", s.ensureAccounts},
+		step{"objects", s.openObjects},
 		step{"webhooks, gate and registry", s.startHelpers},
 		step{"control planes", s.startControlPlanes},
 		step{"nodes", s.startNodes},

@@ -124,7 +124,7 @@ func (c *Controller) render(p *pass, spec eks.AddonSpec) ([]object, error) {
 	if !spec.RoleARN.IsZero() {
 		in.RoleARN = spec.RoleARN.String()
 	}
-	return render(c.deps.Address, p.cluster, p.kind, v, in)
+	return render(c.deps, p.cluster, p.kind, v, in)
 }
 
 // step does what the add-on's status asks for, and tells when to look again.

@@ -23,8 +23,11 @@ type Deps struct {
 	Client func(ctx context.Context, clusterID string) (*kubeapi.Client, error)
 	// Address is where the nodes of a VPC reach the endpoints of its clusters.
 	Address string
-	Now     func() time.Time
-	Log     *slog.Logger
+	// API is where they reach the AWS APIs, a URL; APICA, PEM, signed the certificate there, if it is https.
+	API   string
+	APICA []byte
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Defaults gives new clusters the add-ons that they come with.
@@ -81,7 +84,7 @@ func (d Defaults) apply(ctx context.Context, cluster *eks.Cluster) (versions map
 			continue
 		}
 		v := a.Default(minor)
-		objects, err := render(d.Deps.Address, cluster, a, v, catalogue.Install{})
+		objects, err := render(d.Deps, cluster, a, v, catalogue.Install{})
 		if err != nil {
 			return nil, err
 		}

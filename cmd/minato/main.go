@@ -82,7 +82,7 @@ Start it with "minato up", then in another terminal:
 	for _, sub := range []*cobra.Command{
 		upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), doctorCommand(),
 		backupCommand(), restoreCommand(), accessCommand(), identityCommand(), clockCommand(), costCommand(), insightsCommand(), versionCommand(), etcdCommand(), hookCommand(), gateCommand(), vpcCommand(),
-		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(),
+		registryCommand(), machineCommand(), tokenCommand(), nodeCommand(), vpcCNICommand(), podAgentCommand(),
 	} {
 		markUsage(sub)
 		cmd.AddCommand(sub)

@@ -30,9 +30,14 @@ func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 	if err != nil {
 		return nil, err
 	}
-	call.signed = signed
 	call.Service = signed.Scope.Service
 	api, ok := l.apis[call.Service]
+	if _, streams := api.(Streaming); streams { // S3 alone, which encodes its paths once
+		if signed, err = sigv4.Parse(r, sigv4.Rules{SingleEncoding: true}); err != nil {
+			return api, err
+		}
+	}
+	call.signed = signed
 	if !ok {
 		served := strings.Join(slices.Sorted(maps.Keys(l.apis)), ", ")
 		return nil, minato.Errorf(minato.Unsupported, "Minato does not serve %q, which the credential scope names; it serves %s",
@@ -51,28 +56,39 @@ func isGlobal(service, region string) bool {
 	return region == "us-east-1" && (service == "iam" || service == "sts")
 }
 
-// admit buffers the body, verifies the signature and holds the principal to its rate. From here on the call has a
-// credential.
-func (l *Listener) admit(w http.ResponseWriter, r *http.Request, call *Call) error {
+// admit verifies the signature, holds the principal to its rate, and makes the body what the API is to see: buffered, its hash
+// checked, or a stream. From here on the call has a credential.
+func (l *Listener) admit(w http.ResponseWriter, r *http.Request, call *Call, api API) error {
 	signed := call.signed
 	credential, err := l.cfg.Credentials(r.Context(), signed.AccessKeyID, signed.SessionToken)
-	if err != nil {
-		return err
-	}
-	body, err := readBody(w, r)
 	if err != nil {
 		return err
 	}
 	if call.Service == "sts" {
 		signed.Lifetime = stsLifetime
 	}
-	if err := signed.Verify(credential.Secret, body, time.Now()); err != nil {
+	throttle := l.throttle
+	if s, ok := api.(Streaming); ok {
+		throttle, err = l.streams, openStream(w, r, signed, credential.Secret, s.MaxBody())
+	} else {
+		err = bufferBody(w, r, signed, credential.Secret)
+	}
+	if err != nil {
+		return err
+	}
+	call.Credential = credential
+	call.Scope = minato.Scope{Account: credential.Principal.Account, Region: l.cfg.Region}
+	return throttle.take(credential.Principal)
+}
+
+// bufferBody reads the body, which the signature covers.
+func bufferBody(w http.ResponseWriter, r *http.Request, signed *sigv4.Signed, secret string) error {
+	body, err := readBody(w, r)
+	if err != nil {
 		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	call.Credential = credential
-	call.Scope = minato.Scope{Account: credential.Principal.Account, Region: l.cfg.Region}
-	return l.throttle.take(credential.Principal)
+	return signed.Verify(secret, body, time.Now())
 }
 
 // unsigned admits a request without a signature, if it is for an operation that needs none; the API is nil if it is not. Each sender is

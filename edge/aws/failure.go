@@ -15,6 +15,7 @@ const (
 	JSON Protocol = iota
 	Query
 	EC2Query
+	S3 // S3's XML
 )
 
 // Reasons of the errors that the listener answers itself, before a service sees the request. FailureCode spells them as a
@@ -38,18 +39,18 @@ type code struct {
 }
 
 // failures is how AWS answers, by reason and protocol. Sources: "Common errors" in the API references of EKS (JSON) and IAM
-// (Query), "Error codes for the Amazon EC2 API" (EC2Query).
-var failures = map[string][3]code{
-	MissingToken:        {{"MissingAuthenticationTokenException", 403}, {"MissingAuthenticationToken", 403}, {"AuthFailure", 401}},
-	IncompleteSignature: {{"IncompleteSignatureException", 403}, {"IncompleteSignature", 400}, {"AuthFailure", 401}},
-	SignatureMismatch:   {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"AuthFailure", 401}},
-	RequestExpired:      {{"RequestExpired", 403}, {"RequestExpired", 400}, {"RequestExpired", 400}},
-	UnknownKey:          {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}},
-	InvalidToken:        {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}},
-	ExpiredToken:        {{"ExpiredTokenException", 403}, {"ExpiredToken", 403}, {"RequestExpired", 400}},
-	TooLarge:            {{"RequestEntityTooLargeException", 413}, {"RequestEntityTooLarge", 413}, {"RequestEntityTooLarge", 413}},
-	Throttling:          {{"ThrottlingException", 429}, {"Throttling", 400}, {"RequestLimitExceeded", 503}},
-	UnknownService:      {{"UnknownServiceException", 400}, {"UnknownService", 400}, {"UnknownService", 400}},
+// (Query), "Error codes for the Amazon EC2 API" (EC2Query), "Error responses" in the API reference of S3 (S3).
+var failures = map[string][4]code{
+	MissingToken:        {{"MissingAuthenticationTokenException", 403}, {"MissingAuthenticationToken", 403}, {"AuthFailure", 401}, {"AccessDenied", 403}},
+	IncompleteSignature: {{"IncompleteSignatureException", 403}, {"IncompleteSignature", 400}, {"AuthFailure", 401}, {"AuthorizationHeaderMalformed", 400}},
+	SignatureMismatch:   {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"AuthFailure", 401}, {"SignatureDoesNotMatch", 403}},
+	RequestExpired:      {{"RequestExpired", 403}, {"RequestExpired", 400}, {"RequestExpired", 400}, {"AccessDenied", 403}},
+	UnknownKey:          {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}, {"InvalidAccessKeyId", 403}},
+	InvalidToken:        {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}, {"InvalidToken", 400}},
+	ExpiredToken:        {{"ExpiredTokenException", 403}, {"ExpiredToken", 403}, {"RequestExpired", 400}, {"ExpiredToken", 400}},
+	TooLarge:            {{"RequestEntityTooLargeException", 413}, {"RequestEntityTooLarge", 413}, {"RequestEntityTooLarge", 413}, {"EntityTooLarge", 400}},
+	Throttling:          {{"ThrottlingException", 429}, {"Throttling", 400}, {"RequestLimitExceeded", 503}, {"SlowDown", 503}},
+	UnknownService:      {{"UnknownServiceException", 400}, {"UnknownService", 400}, {"UnknownService", 400}, {"InvalidRequest", 400}},
 }
 
 // FailureCode is the code and the HTTP status of an error that the listener made; ok is false for any other error. A

@@ -41,12 +41,19 @@ const (
 	DefaultBurst int        = 400
 )
 
+// Bounds of what one principal may ask of a Streaming API: those of S3 for one prefix ("Best practices design patterns", S3 User Guide).
+const (
+	streamLimit rate.Limit = 5500
+	streamBurst int        = 5500
+)
+
 // Listener is the http.Handler of every AWS API, of the health and metrics paths, and of what Handle adds.
 type Listener struct {
 	cfg      Config
 	apis     map[string]API // by signing name
 	open     *http.ServeMux
 	throttle *throttle
+	streams  *throttle // for Streaming APIs
 	metrics  *metrics
 }
 
@@ -60,7 +67,8 @@ func New(cfg Config) *Listener {
 	}
 	l := &Listener{
 		cfg: cfg, apis: map[string]API{}, open: http.NewServeMux(),
-		throttle: newThrottle(cfg.Limit, cfg.Burst), metrics: newMetrics(cfg.Registry),
+		throttle: newThrottle(cfg.Limit, cfg.Burst), streams: newThrottle(streamLimit, streamBurst),
+		metrics: newMetrics(cfg.Registry),
 	}
 	for _, api := range cfg.APIs {
 		l.apis[api.SigningName()] = api
@@ -81,9 +89,7 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	call := &Call{RequestID: newRequestID(), SourceIP: remoteHost(r), UserAgent: r.UserAgent(),
 		TLS: r.TLS != nil, Waiter: isWaiter(r.UserAgent())}
-	ctx, cancel := context.WithTimeout(WithCall(r.Context(), call), requestTimeout)
-	defer cancel()
-	r = r.WithContext(ctx)
+	r = r.WithContext(WithCall(r.Context(), call))
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set("X-Amzn-Requestid", call.RequestID)
 	l.answer(rec, r, call)
@@ -117,15 +123,22 @@ func (l *Listener) answer(w *recorder, r *http.Request, call *Call) {
 		}
 		writeError(err)
 	}()
+	untimed := r.Context()
+	timed, cancel := context.WithTimeout(untimed, requestTimeout)
+	defer cancel()
+	r = r.WithContext(timed)
 	api, err := l.unsigned(w, r, call)
 	if api == nil && err == nil {
 		if api, err = l.route(r, call); err == nil {
-			err = l.admit(w, r, call)
+			err = l.admit(w, r, call, api)
 		}
 	}
 	if err != nil {
 		writeError(err)
 		return
+	}
+	if _, streams := api.(Streaming); streams { // takes as long as it is long
+		r = r.WithContext(untimed)
 	}
 	api.ServeHTTP(w, r)
 }

@@ -66,6 +66,7 @@ var Rules = []Rule{
 			return ours || !under(what, "go.etcd.io") || under(pkg, "engine/store/etcdstore", "engine/etcd")
 		},
 		Exceptions: map[string]string{
+			"engine/objectstore -> go.etcd.io/bbolt":      "the index of objects is a file of its own, beside the store",
 			"bench -> go.etcd.io/etcd/server/v3/etcdmain": "the bare upstream etcd that we are compared with",
 		},
 	},

@@ -44,8 +44,8 @@ func fromHeader(r *request, authorization string) (*Signed, error) {
 	return s, s.fill(parts["Credential"], r.header.Get("X-Amz-Date"), parts["SignedHeaders"], parts["Signature"])
 }
 
-// fromQuery reads the X-Amz-… parameters of a presigned request.
-func fromQuery(params query) (*Signed, error) {
+// fromQuery reads the X-Amz-… parameters of a presigned request. The hash of its body is in none of them.
+func fromQuery(r *request, params query) (*Signed, error) {
 	values := map[string]string{}
 	for _, p := range params {
 		if strings.HasPrefix(strings.ToLower(p.name), "x-amz-") {
@@ -69,6 +69,7 @@ func fromQuery(params query) (*Signed, error) {
 	}
 	s := &Signed{
 		Presigned: true, Lifetime: time.Duration(seconds) * time.Second, SessionToken: values["X-Amz-Security-Token"],
+		declaredHash: r.header.Get("X-Amz-Content-Sha256"),
 	}
 	return s, s.fill(values["X-Amz-Credential"], values["X-Amz-Date"], values["X-Amz-SignedHeaders"], values["X-Amz-Signature"])
 }

@@ -1,6 +1,8 @@
 package sigv4
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"slices"
@@ -52,4 +54,37 @@ func Presign(u *url.URL, header http.Header, key Key, region, service string, no
 	s := &Signed{Scope: scope, Time: now, canonical: head}
 	signed.RawQuery += "&X-Amz-Signature=" + s.sign(key.SecretAccessKey, emptyHash)
 	return &signed, nil
+}
+
+// Sign signs a request with a body for a service in a region, in its headers: host, Content-Type and every header that begins with
+// x-amz- are signed. It is the counterpart of Parse.
+func Sign(r *http.Request, body []byte, key Key, region, service string, now time.Time) error {
+	now = now.UTC()
+	scope := Scope{Date: now.Format(dateLayout), Region: region, Service: service}
+	digest := sha256.Sum256(body)
+	r.Header.Set("X-Amz-Date", now.Format(timeLayout))
+	r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(digest[:]))
+	if key.SessionToken != "" {
+		r.Header.Set("X-Amz-Security-Token", key.SessionToken)
+	}
+	names := []string{"host"}
+	for name := range r.Header {
+		if name = strings.ToLower(name); name == "content-type" || strings.HasPrefix(name, "x-amz-") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	params, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	signed := &request{method: r.Method, host: r.URL.Host, path: r.URL.EscapedPath(), query: r.URL.RawQuery, header: r.Header, contentLength: int64(len(body))}
+	head, err := canonicalHead(signed, params, names)
+	if err != nil {
+		return err
+	}
+	s := &Signed{Scope: scope, Time: now, canonical: head}
+	r.Header.Set("Authorization", algorithm+" Credential="+key.AccessKeyID+"/"+scope.String()+", SignedHeaders="+strings.Join(names, ";")+
+		", Signature="+s.sign(key.SecretAccessKey, hex.EncodeToString(digest[:])))
+	return nil
 }

@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"testing"
@@ -39,6 +40,37 @@ func TestPresignedURLsAreGood(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s: good for another cluster, too", name)
+		}
+	}
+}
+
+func TestSignedRequestsAreGood(t *testing.T) {
+	t.Parallel()
+	now, body := time.Now(), []byte(`{"token":"x"}`)
+	for name, key := range map[string]Key{
+		"long-lived": {AccessKeyID: "AKIAEXAMPLE", SecretAccessKey: "secret"},
+		"session":    {AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "a/b+c=="},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://192.0.2.1:4566/clusters/a%20b/x?q=1", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if err := Sign(r, body, key, "us-east-1", "eks-auth", now); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse(r, Rules{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got.AccessKeyID != key.AccessKeyID || got.SessionToken != key.SessionToken || got.Scope.Service != "eks-auth" {
+			t.Errorf("%s: read as %+v", name, got)
+		}
+		if err := got.Verify(key.SecretAccessKey, body, now); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got.Verify(key.SecretAccessKey, []byte("{}"), now) == nil {
+			t.Errorf("%s: good for another body, too", name)
 		}
 	}
 }

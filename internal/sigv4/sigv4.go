@@ -114,7 +114,7 @@ func parse(r *request) (*Signed, error) {
 	case inHeader:
 		s, err = fromHeader(r, authorization)
 	case inQuery:
-		s, err = fromQuery(params)
+		s, err = fromQuery(r, params)
 	default:
 		err = minato.Errorf(minato.Unauthenticated, "Request is missing Authentication Token").Because(Missing)
 	}

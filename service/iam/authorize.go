@@ -51,7 +51,7 @@ func resourceOf(a Access) string {
 // Decide evaluates the policies of a credential's principal for a request. The error is the store's trouble; a principal
 // without policies is denied.
 func (s *Service) Decide(ctx context.Context, a Access) (policy.Decision, error) {
-	return s.decide(ctx, a, nil)
+	return s.decide(ctx, a, nil, "") // a service looks for things in the caller's account only
 }
 
 // DecideAssume evaluates a request on a role whose trust policy has a say, such as sts:AssumeRole.
@@ -60,19 +60,22 @@ func (s *Service) DecideAssume(ctx context.Context, a Access, role Role) (policy
 	if err != nil {
 		return policy.Decision{}, fmt.Errorf("reading the trust policy of %s: %w", role.ARN(), err)
 	}
-	return s.decide(ctx, a, &policy.Named{Name: "trust policy of " + role.Name, Policy: trust.Bind(role.TrustIDs)})
+	return s.decide(ctx, a, &policy.Named{Name: "trust policy of " + role.Name, Policy: trust.Bind(role.TrustIDs)}, a.Resource.Account)
 }
 
-func (s *Service) decide(ctx context.Context, a Access, resource *policy.Named) (policy.Decision, error) {
+// DecideOn evaluates a request on a resource that may have a policy of its own, nil for none, in an account that its ARN does not
+// name: a bucket.
+func (s *Service) DecideOn(ctx context.Context, a Access, resource *policy.Named, account string) (policy.Decision, error) {
+	return s.decide(ctx, a, resource, account)
+}
+
+func (s *Service) decide(ctx context.Context, a Access, resource *policy.Named, account string) (policy.Decision, error) {
 	g, err := s.gather(ctx, a.Credential.Principal)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	set := g.set
-	set.Resource, set.ResourceAccount = resource, a.Resource.Account
-	if resource == nil {
-		set.ResourceAccount = "" // a service looks for things in the caller's account only
-	}
+	set.Resource, set.ResourceAccount = resource, account
 	if session := a.Credential.Session; session != nil {
 		for i, document := range session.Policies {
 			if err := s.add(&set.Session, "session policy "+strconv.Itoa(i+1), document); err != nil {

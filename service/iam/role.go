@@ -69,6 +69,12 @@ func (s *Service) readTrust(ctx context.Context, document, parameter string) (ma
 	if policySize(document) > maxTrustSize {
 		return nil, limitExceeded("Cannot exceed quota for ACLSizePerRole: %d", maxTrustSize)
 	}
+	return s.BindPrincipals(ctx, p)
+}
+
+// BindPrincipals finds the unique ids of the users and roles of this server's accounts that a policy names in Principal, for its
+// Bind. One that is not there is an Error that the policy is malformed.
+func (s *Service) BindPrincipals(ctx context.Context, p *policy.Policy) (map[string]string, error) {
 	ids := map[string]string{}
 	for _, named := range p.Principals() {
 		arn, err := minato.ParseARN(named)

@@ -160,7 +160,7 @@ func TestWhatIsMissing(t *testing.T) {
 	w := start(t)
 	for name, tag := range map[string]string{
 		"echo": "latest", "pause": "latest", "eks/coredns": "v1.15.0", "eks/metrics-server": "v0.9.0", "eks/kube-proxy": "v1.35.4",
-		"eks/vpc-cni": images.VPCCNIVersion,
+		"eks/vpc-cni": images.VPCCNIVersion, "eks/eks-pod-identity-agent": images.PodAgentVersion,
 	} {
 		_, err := w.Image(name, tag)
 		if err == nil || !strings.Contains(err.Error(), "`make ") || errors.Is(err, images.ErrUnknown) {

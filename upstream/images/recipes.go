@@ -22,6 +22,9 @@ type Sources struct {
 	Version    string // of both
 }
 
+// PodAgentVersion is the version of Minato's own eks-pod-identity-agent.
+const PodAgentVersion = "v1.0.0"
+
 // VPCCNIVersion is the version of Minato's own vpc-cni.
 const VPCCNIVersion = "v1.0.0"
 
@@ -50,6 +53,8 @@ func (s Sources) recipes() map[string][]recipe {
 		"eks/coredns":        {s.upstreamProgram("coredns")},
 		"eks/metrics-server": {s.upstreamProgram("metrics-server")},
 		"eks/vpc-cni":        {s.vpcCNI()},
+
+		"eks/eks-pod-identity-agent": {s.podAgent()},
 	}
 	for _, v := range kube.Versions() {
 		all["eks/kube-proxy"] = append(all["eks/kube-proxy"], s.kubeProxy(v))
@@ -106,6 +111,15 @@ func (s Sources) vpcCNI() recipe {
 		tags: []string{VPCCNIVersion}, version: VPCCNIVersion, source: ourSource,
 		config: config("", "/minato"),
 		layers: fixed(plugins, []file{program("minato", s.Executable)}), missing: errors.Join(s.Upstream.Require("cni"), built(own, "`make build`")),
+	}
+}
+
+// podAgent is Minato itself, which gives pods their credentials. It works on the node, as root.
+func (s Sources) podAgent() recipe {
+	return recipe{
+		tags: []string{PodAgentVersion}, version: PodAgentVersion, source: ourSource,
+		config: config("", "/minato"),
+		layers: fixed([]file{program("minato", s.Executable)}), missing: built(s.Executable, "`make build`"),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-var install = Install{Server: "https://192.0.2.1:10443", ServiceCIDR: "10.100.0.0/16"}
+var install = Install{Server: "https://192.0.2.1:10443", ServiceCIDR: "10.100.0.0/16", API: "http://192.0.2.1:4566", ClusterName: "prod", Region: "eu-west-1"}
 
 // TestRender renders the newest version of every add-on, and the other builds of it.
 func TestRender(t *testing.T) {
@@ -40,10 +40,11 @@ tolerations: [{key: only, operator: Exists}]
 affinity: {nodeAffinity: {}}
 `
 	for name, values := range map[string]string{
-		"coredns":        pods + "replicaCount: 3\ncorefile: |\n  .:53 {\n      # {{ json }}\n      errors\n  }\ntopologySpreadConstraints: []\n",
-		"kube-proxy":     pods + "mode: nftables\n",
-		"metrics-server": pods + "replicas: 1\ntopologySpreadConstraints: [{maxSkew: 1}]\n",
-		"vpc-cni":        pods,
+		"coredns":                pods + "replicaCount: 3\ncorefile: |\n  .:53 {\n      # {{ json }}\n      errors\n  }\ntopologySpreadConstraints: []\n",
+		"eks-pod-identity-agent": pods + "agent: {additionalArgs: {--rotate-credentials: 'false'}}\n",
+		"kube-proxy":             pods + "mode: nftables\n",
+		"metrics-server":         pods + "replicas: 1\ntopologySpreadConstraints: [{maxSkew: 1}]\n",
+		"vpc-cni":                pods,
 	} {
 		a, _ := Lookup(name)
 		if err := a.CheckValues(values); err != nil {

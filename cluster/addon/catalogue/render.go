@@ -18,6 +18,10 @@ type Object = map[string]any
 type Install struct {
 	// Server is the cluster's endpoint as its nodes reach it: "https://192.0.2.1:10443".
 	Server string
+	// API is where nodes reach the AWS APIs: "http://192.0.2.1:4566". Where that is https, APICA, base64 of PEM, signed the certificate.
+	API, APICA string
+	// ClusterName and Region are the cluster's.
+	ClusterName, Region string
 	// ServiceCIDR is the cluster's: DNS has its tenth address.
 	ServiceCIDR string
 	Namespace   string // empty for the add-on's own

@@ -61,6 +61,13 @@ func (p *Policy) Principals() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// Public is whether a resource's policy lets in everybody, without a condition.
+func (p *Policy) Public() bool {
+	return slices.ContainsFunc(p.statements, func(s statement) bool {
+		return s.effect == Allow && s.principals != nil && (s.principals.everybody || s.notPrincipals) && len(s.conditions) == 0
+	})
+}
+
 // Bind is the policy with ARNs in Principal tied to unique ids: an ARN of the map then means the user or role with that id
 // only, as AWS has it for trust policies.
 func (p *Policy) Bind(uniqueIDs map[string]string) *Policy {

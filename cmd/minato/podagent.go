@@ -1,0 +1,61 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"minato.dev/minato/cluster/node/podagent"
+)
+
+func podAgentCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "pod-identity-agent", Short: "give a node's pods their credentials", Hidden: true, Args: cobra.NoArgs}
+	f := cmd.Flags()
+	var c podagent.Config
+	f.StringVar(&c.Endpoint, "endpoint", "", "URL of EKS Auth")
+	ca := f.String("endpoint-ca", "", "who signed the endpoint's certificate: PEM in base64")
+	f.StringVar(&c.ClusterName, "cluster-name", "", "name of the cluster")
+	f.StringSliceVar(&c.BindHosts, "bind-hosts", nil, "addresses to listen on, instead of those of EKS on a link of their own")
+	f.IntVar(&c.Port, "port", 80, "port for pods")
+	f.IntVar(&c.ProbePort, "probe-port", 2703, "port for probes")
+	f.IntVar(&c.MetricsPort, "metrics-port", 2705, "port for metrics")
+	f.BoolVar(&c.Rotate, "rotate-credentials", true, "renew credentials before they end")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c.Region = os.Getenv("AWS_REGION")
+		if c.Endpoint == "" || c.ClusterName == "" || c.Region == "" {
+			return usageError{errors.New("--endpoint, --cluster-name and the variable AWS_REGION are needed")}
+		}
+		var err error
+		if c.Client, err = endpointClient(*ca); err != nil {
+			return err
+		}
+		c.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+		return podagent.Run(cmd.Context(), c)
+	}
+	return cmd
+}
+
+// endpointClient trusts the authority that signed the endpoint's certificate; nil where it is one that everybody trusts, or none. In
+// a VPC the endpoint has another address than in its certificate, so the name is the one that all our certificates have.
+func endpointClient(ca string) (*http.Client, error) {
+	if ca == "" {
+		return nil, nil
+	}
+	pem, err := base64.StdEncoding.DecodeString(ca)
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		return nil, usageError{errors.New("--endpoint-ca is no certificate in base64")}
+	}
+	return &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		DialContext:     (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"},
+	}}, nil
+}

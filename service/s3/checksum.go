@@ -1,0 +1,136 @@
+package s3
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"io"
+	"strings"
+
+	"minato.dev/minato/engine/objectstore"
+)
+
+// algorithms are the checksums that a client may send and ask for, by their names in x-amz-checksum-NAME ("Checking object
+// integrity", S3 User Guide).
+var algorithms = map[string]func() hash.Hash{
+	"crc32":     func() hash.Hash { return crc32.NewIEEE() },
+	"crc32c":    func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
+	"crc64nvme": func() hash.Hash { return crc64.New(nvme) },
+	"sha1":      sha1.New,
+	"sha256":    sha256.New,
+}
+
+// nvme is the polynomial of CRC-64/NVME, bits reversed.
+var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+
+// checksumHeader is the name of a checksum's header and trailer, in lower case.
+func checksumHeader(algorithm string) string { return "x-amz-checksum-" + algorithm }
+
+// IsAlgorithm is whether there is a checksum of a name, in any case.
+func IsAlgorithm(name string) bool {
+	_, ok := algorithms[strings.ToLower(name)]
+	return ok
+}
+
+// Expect is what a client says of a body, so that one that was damaged on its way is refused.
+type Expect struct {
+	MD5       string // Content-MD5, base64; empty for none
+	Algorithm string // of Checksum, in lower case; empty for none
+	// Checksum is the checksum, which is known when all of the body has been read if it comes after it; empty where the client leaves
+	// it to the server to compute one.
+	Checksum func() string
+}
+
+// digest reads a body and computes what is kept of it: the ETag and a checksum.
+type digest struct {
+	io.Reader
+	md5       hash.Hash
+	checksum  hash.Hash
+	algorithm string
+	expect    Expect
+	header    map[string]string
+}
+
+func newDigest(body io.Reader, expect Expect, header map[string]string) (*digest, error) {
+	d := &digest{md5: md5.New(), algorithm: expect.Algorithm, expect: expect, header: header}
+	if d.algorithm == "" {
+		d.algorithm = "crc64nvme" // as S3 has it where the client does not say
+	}
+	make, ok := algorithms[d.algorithm]
+	if !ok {
+		return nil, invalid(InvalidRequest, "The checksum algorithm %q is not known: want CRC32, CRC32C, CRC64NVME, SHA1 or SHA256", expect.Algorithm)
+	}
+	d.checksum = make()
+	d.Reader = io.TeeReader(body, io.MultiWriter(d.md5, d.checksum))
+	return d, nil
+}
+
+// finish compares with what the client has said.
+func (d *digest) finish(int64) (objectstore.Meta, error) {
+	sum := d.md5.Sum(nil)
+	if d.expect.MD5 != "" {
+		want, err := base64.StdEncoding.DecodeString(d.expect.MD5)
+		if err != nil || len(want) != md5.Size {
+			return objectstore.Meta{}, invalid(InvalidDigest, "The Content-MD5 you specified was invalid.")
+		}
+		if string(want) != string(sum) {
+			return objectstore.Meta{}, invalid(BadDigest, "The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	got := base64.StdEncoding.EncodeToString(d.checksum.Sum(nil))
+	if d.expect.Checksum != nil {
+		if want := d.expect.Checksum(); want != "" && want != got {
+			return objectstore.Meta{}, invalid(BadDigest, "The %s you specified did not match the calculated checksum.", strings.ToUpper(d.algorithm))
+		}
+	}
+	meta := objectstore.Meta{ETag: hex.EncodeToString(sum), Header: map[string]string{}}
+	for name, value := range d.header {
+		meta.Header[name] = value
+	}
+	meta.Header[checksumHeader(d.algorithm)] = got
+	meta.Header[checksumType] = "FULL_OBJECT"
+	return meta, nil
+}
+
+// checksumType is the header that tells a checksum of all bytes from one of the parts' checksums.
+const checksumType = "x-amz-checksum-type"
+
+// ofParts is what is kept of an object that was uploaded in parts: the MD5 of the parts' MD5s, and the same of checksums, if the
+// upload named an algorithm.
+func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, error) {
+	sums := md5.New()
+	algorithm := u.Options["algorithm"]
+	var checksums hash.Hash
+	if algorithm != "" {
+		checksums = algorithms[algorithm]()
+	}
+	for _, p := range parts {
+		b, err := hex.DecodeString(p.ETag)
+		if err != nil {
+			return objectstore.Meta{}, fmt.Errorf("the ETag of part %d is %q: %w", p.Number, p.ETag, err)
+		}
+		sums.Write(b)
+		if checksums != nil {
+			b, err := base64.StdEncoding.DecodeString(p.Header[checksumHeader(algorithm)])
+			if err != nil {
+				return objectstore.Meta{}, fmt.Errorf("the checksum of part %d: %w", p.Number, err)
+			}
+			checksums.Write(b)
+		}
+	}
+	meta := objectstore.Meta{ETag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(parts)), Header: map[string]string{}}
+	for name, value := range u.Header {
+		meta.Header[name] = value
+	}
+	if checksums != nil {
+		meta.Header[checksumHeader(algorithm)] = fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(checksums.Sum(nil)), len(parts))
+		meta.Header[checksumType] = "COMPOSITE"
+	}
+	return meta, nil
+}

@@ -1,0 +1,27 @@
+package s3
+
+import (
+	"context"
+	"strconv"
+
+	"minato.dev/minato/engine/objectstore"
+)
+
+// maxPage is how many keys and common prefixes a page has at most.
+const maxPage = 1000
+
+// ListObjects lists a bucket.
+func (s *Service) ListObjects(ctx context.Context, c Caller, bucket string, o objectstore.ListOptions) (objectstore.Listing, error) {
+	b, err := s.open(ctx, c, bucket, question{action: "ListBucket", keys: map[string]string{
+		"prefix": o.Prefix, "delimiter": o.Delimiter, "max-keys": strconv.Itoa(o.Limit),
+	}})
+	if err != nil {
+		return objectstore.Listing{}, err
+	}
+	o.Limit = min(o.Limit, maxPage)
+	if o.Limit == 0 {
+		return objectstore.Listing{}, nil
+	}
+	l, err := s.Objects.List(b.ID, o)
+	return l, contentError(err)
+}
