@@ -90,7 +90,7 @@ func (e *exactly) Read(p []byte) (int, error) {
 		return 0, minato.Errorf(minato.Invalid, "Your proposed upload exceeds the maximum allowed object size of %d", e.most).Because(TooLarge)
 	case !e.unknown && e.left < 0:
 		return 0, minato.Errorf(minato.Invalid, "the content is longer than its length says").Because(IncompleteSignature)
-	case !e.unknown && err == io.EOF && e.left > 0:
+	case !e.unknown && errors.Is(err, io.EOF) && e.left > 0:
 		return n, io.ErrUnexpectedEOF
 	}
 	return n, err

@@ -51,7 +51,7 @@ func (s *Store) write(ctx context.Context, body io.Reader) (*content, error) {
 	c := &content{extent: Extent{Blob: hex.EncodeToString(name[:])}}
 	head := make([]byte, inlineMax+1)
 	n, err := io.ReadFull(body, head)
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && isEnd(body) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && isEnd(body) {
 		c.data, c.extent.Size, c.extent.Inline = head[:n], int64(n), n > 0
 		return c, nil
 	}
@@ -69,7 +69,7 @@ func (s *Store) write(ctx context.Context, body io.Reader) (*content, error) {
 // itself has returned.
 func isEnd(body io.Reader) bool {
 	_, err := body.Read(make([]byte, 1))
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
 
 func (s *Store) path(blob string) string { return filepath.Join(s.dir, "blobs", blob[:2], blob) }

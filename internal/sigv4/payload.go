@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"net/http"
@@ -81,7 +82,7 @@ type hashedReader struct {
 func (h *hashedReader) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
 	h.hash.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(h.hash.Sum(nil)) != h.want {
+	if errors.Is(err, io.EOF) && hex.EncodeToString(h.hash.Sum(nil)) != h.want {
 		return n, mismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	return n, err

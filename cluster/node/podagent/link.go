@@ -28,7 +28,11 @@ func ensureLink() error {
 		if a.Is6() {
 			address.Flags = syscall.IFA_F_NODAD // it is good at once
 		}
-		if err := netlink.AddrReplace(there, address); err != nil && !(a.Is6() && noIPv6(err)) {
+		err := netlink.AddrReplace(there, address)
+		if err != nil && a.Is6() && noIPv6(err) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("giving %s the address %s: %w", linkName, a, err)
 		}
 	}

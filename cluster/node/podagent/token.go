@@ -18,24 +18,24 @@ const (
 // checkToken is whether EKS Auth might accept a token, so that nonsense does not get there. Nobody's signature is checked here.
 func checkToken(token string, now time.Time) error {
 	if token == "" {
-		return errors.New("Service account token cannot be empty")
+		return errors.New("the service account token cannot be empty")
 	}
 	if len(token) > maxToken {
-		return fmt.Errorf("Service account token cannot be longer than %d bytes", maxToken)
+		return fmt.Errorf("the service account token cannot be longer than %d bytes", maxToken)
 	}
 	var claims jwt.RegisteredClaims
 	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
-		return errors.New("Service account token cannot be parsed as a JSON Web Token")
+		return errors.New("the service account token cannot be parsed as a JSON Web Token")
 	}
 	switch {
 	case !slices.Contains(claims.Audience, audience):
-		return fmt.Errorf("Service account token is not for the audience %s", audience)
+		return fmt.Errorf("the service account token is not for the audience %s", audience)
 	case claims.Subject == "":
-		return errors.New("Service account token has no subject")
+		return errors.New("the service account token has no subject")
 	case claims.ExpiresAt == nil:
-		return errors.New("Service account token has no expiry")
+		return errors.New("the service account token has no expiry")
 	case !claims.ExpiresAt.After(now):
-		return errors.New("Service account token has expired")
+		return errors.New("the service account token has expired")
 	}
 	return nil
 }

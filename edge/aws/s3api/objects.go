@@ -174,33 +174,28 @@ func byteRange(header string, size int64) (offset, length int64, err error) {
 		return 0, size, nil
 	}
 	unsatisfiable := minato.Errorf(minato.Invalid, "The requested range is not satisfiable").Because(s3.InvalidRange).With("RangeRequested", header)
-	if first == "" { // the last bytes
-		n, err := strconv.ParseInt(last, 10, 64)
-		switch {
-		case err != nil || n < 0:
-			return 0, size, nil
-		case n == 0 || size == 0:
-			return 0, 0, unsatisfiable
-		}
-		n = min(n, size)
-		return size - n, n, nil
-	}
-	from, err := strconv.ParseInt(first, 10, 64)
-	if err != nil || from < 0 {
-		return 0, size, nil
-	}
-	to := size - 1
-	if last != "" {
-		end, err := strconv.ParseInt(last, 10, 64)
-		if err != nil || end < from {
-			return 0, size, nil
-		}
-		to = min(to, end)
-	}
-	if from >= size {
+	from, understood := position(first)
+	to, bounded := position(last)
+	switch {
+	case first == "" && bounded && to > 0 && size > 0: // the last bytes
+		to = min(to, size)
+		return size - to, to, nil
+	case first == "" && bounded:
 		return 0, 0, unsatisfiable
+	case !understood || last != "" && (!bounded || to < from):
+		return 0, size, nil
+	case from >= size:
+		return 0, 0, unsatisfiable
+	case last == "":
+		to = size - 1
 	}
-	return from, to - from + 1, nil
+	return from, min(to, size-1) - from + 1, nil
+}
+
+// position is a number in a Range header.
+func position(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0
 }
 
 func deleteObject(r *request) error {
