@@ -9,14 +9,15 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-const linkName = "pod-id-link0"
+// linkName is the link's name on EKS. peerName is the other end of it, where there is one.
+const (
+	linkName = "pod-id-link0"
+	peerName = "pod-id-peer0"
+)
 
 // ensureLink makes the link that has the agent's addresses on this node. One that is there already stays.
 func ensureLink() error {
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name = linkName
-	link := &netlink.Dummy{LinkAttrs: attributes}
-	if err := netlink.LinkAdd(link); err != nil && !errors.Is(err, syscall.EEXIST) {
+	if err := addLink(); err != nil && !errors.Is(err, syscall.EEXIST) {
 		return fmt.Errorf("making the link %s: %w", linkName, err)
 	}
 	there, err := netlink.LinkByName(linkName)
@@ -37,6 +38,17 @@ func ensureLink() error {
 		}
 	}
 	return netlink.LinkSetUp(there)
+}
+
+// addLink makes a dummy, as EKS's agent does, or one end of a veth pair where the kernel has no dummies.
+func addLink() error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = linkName
+	err := netlink.LinkAdd(&netlink.Dummy{LinkAttrs: attributes})
+	if !errors.Is(err, syscall.EOPNOTSUPP) {
+		return err
+	}
+	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: peerName})
 }
 
 // noIPv6 is whether an error says that the node has no IPv6.
