@@ -111,7 +111,7 @@ type mutation struct {
 	regional   bool
 	skip       []string
 
-	label       bool
+	label       bool // it is Pod Identity
 	audience    string
 	volume      string // name of the volume with the token
 	tokenFile   string // its name in the volume
@@ -175,9 +175,7 @@ func (m *mutation) container(path string, c *container) (ops []Operation) {
 	}
 	// Two variables that say the same thing in parts are added together or not at all.
 	groups := [][]variable{m.sts(), {{"AWS_DEFAULT_REGION", m.settings.Region}, {"AWS_REGION", m.settings.Region}}, m.credentials}
-	if m.settings.Endpoint != "" {
-		groups = append(groups, []variable{{"AWS_ENDPOINT_URL", m.settings.Endpoint}})
-	}
+	groups = append(groups, m.endpoints())
 	var added []any
 	for _, group := range groups {
 		if slices.ContainsFunc(group, c.has) {
@@ -202,6 +200,19 @@ func (m *mutation) sts() []variable {
 		return nil
 	}
 	return []variable{{"AWS_STS_REGIONAL_ENDPOINTS", "regional"}}
+}
+
+// endpoints send SDKs to Minato. The SDK for Go does not heed AWS_ENDPOINT_URL when it shows a web identity to STS, because it makes that
+// client before it has read the variable.
+func (m *mutation) endpoints() []variable {
+	to := m.settings.Endpoint
+	switch {
+	case to == "":
+		return nil
+	case m.label:
+		return []variable{{"AWS_ENDPOINT_URL", to}}
+	}
+	return []variable{{"AWS_ENDPOINT_URL", to}, {"AWS_ENDPOINT_URL_STS", to}}
 }
 
 // addVolume puts the volume before all others.

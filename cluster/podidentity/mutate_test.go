@@ -28,10 +28,11 @@ const (
 	podPair    = `{"name":"AWS_CONTAINER_CREDENTIALS_FULL_URI","value":"http://169.254.170.23/v1/credentials"},{"name":"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE","value":"/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"}`
 	irsaPair   = `{"name":"AWS_ROLE_ARN","value":"` + roleARN + `"},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}`
 	endpoint   = `{"name":"AWS_ENDPOINT_URL","value":"http://192.0.2.1:4566"}`
+	endpoints  = endpoint + `,{"name":"AWS_ENDPOINT_URL_STS","value":"http://192.0.2.1:4566"}`
 	podMount   = `{"mountPath":"/var/run/secrets/pods.eks.amazonaws.com/serviceaccount","name":"eks-pod-identity-token","readOnly":true}`
 	irsaMount  = `{"mountPath":"/var/run/secrets/eks.amazonaws.com/serviceaccount","name":"aws-iam-token","readOnly":true}`
 	podAll     = common + "," + podPair + "," + endpoint
-	irsaAll    = common + "," + irsaPair + "," + endpoint
+	irsaAll    = common + "," + irsaPair + "," + endpoints
 	labelAlone = `{"op":"add","path":"/metadata/labels","value":{"eks.amazonaws.com/pod-identity":"enabled"}}`
 	labelMore  = `{"op":"add","path":"/metadata/labels/eks.amazonaws.com~1pod-identity","value":"enabled"}`
 	onlyVolume = "/spec/volumes"
@@ -111,7 +112,7 @@ func TestMutate(t *testing.T) {
 			list("/spec/containers/0/env", `{"name":"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE","value":"x"},`+common+","+endpoint), podToken(onlyVolume, 86400), labelAlone,
 		}},
 		"one of the regions, and STS": {settings, annotated, `{"spec":{"containers":[{"name":"a","env":[{"name":"AWS_REGION","value":"x"},{"name":"AWS_STS_REGIONAL_ENDPOINTS","value":"legacy"}]}]}}`, []string{
-			list("/spec/containers/0/env", `{"name":"AWS_REGION","value":"x"},{"name":"AWS_STS_REGIONAL_ENDPOINTS","value":"legacy"},`+irsaPair+","+endpoint),
+			list("/spec/containers/0/env", `{"name":"AWS_REGION","value":"x"},{"name":"AWS_STS_REGIONAL_ENDPOINTS","value":"legacy"},`+irsaPair+","+endpoints),
 			list("/spec/containers/0/volumeMounts", irsaMount), irsaToken(onlyVolume, 86400),
 		}},
 		"mounted and there": {settings, annotated, `{"spec":{"containers":[{"name":"a","volumeMounts":[{"name":"aws-iam-token","mountPath":"/mine"}]}],"volumes":[{"name":"aws-iam-token"}]}}`, []string{
@@ -130,7 +131,7 @@ func TestMutate(t *testing.T) {
 			list("/spec/containers/0/env", irsaAll), list("/spec/containers/0/volumeMounts", irsaMount), irsaToken(onlyVolume, 600),
 		}},
 		"audience and global STS": {settings, account(false, map[string]string{"audience": "vault", "sts-regional-endpoints": "false"}), `{"spec":{"containers":[{"name":"a"}]}}`, []string{
-			list("/spec/containers/0/env", region+","+irsaPair+","+endpoint), list("/spec/containers/0/volumeMounts", irsaMount), token(onlyVolume, "aws-iam-token", "vault", "token", 86400),
+			list("/spec/containers/0/env", region+","+irsaPair+","+endpoints), list("/spec/containers/0/volumeMounts", irsaMount), token(onlyVolume, "aws-iam-token", "vault", "token", 86400),
 		}},
 		"Windows": {bare, annotated, `{"spec":{"nodeSelector":{"kubernetes.io/os":"windows"},"containers":[{"name":"a"}]}}`, []string{
 			list("/spec/containers/0/env", common+`,{"name":"AWS_ROLE_ARN","value":"`+roleARN+`"},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"C:\\var\\run\\secrets\\eks.amazonaws.com\\serviceaccount\\token"}`),
