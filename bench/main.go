@@ -57,6 +57,7 @@ var suites = []struct {
 	{"authenticator", benchAuthenticator},
 	{"authorize", benchAuthorize},
 	{"podidentity", benchPodIdentity},
+	{"agent", benchPodAgent},
 	{"upgrade", benchUpgrade},
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},

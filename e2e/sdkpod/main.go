@@ -1,0 +1,52 @@
+// Command sdkpod is what tests run in pods: an AWS SDK that nobody has told anything. It says who it is, as often as it is asked to over
+// HTTP, with credentials that it gets anew each time.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+func main() {
+	http.HandleFunc("GET /credentials", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (string, error) {
+			cfg, err := config.LoadDefaultConfig(ctx)
+			if err != nil {
+				return "", err
+			}
+			c, err := cfg.Credentials.Retrieve(ctx)
+			return c.Source + " " + c.AccessKeyID, err
+		})
+	})
+	http.HandleFunc("GET /whoami", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (string, error) {
+			cfg, err := config.LoadDefaultConfig(ctx)
+			if err != nil {
+				return "", err
+			}
+			who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+			if err != nil {
+				return "", err
+			}
+			return *who.Arn, nil
+		})
+	})
+	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.ListenAndServe())
+}
+
+func answer(w http.ResponseWriter, r *http.Request, ask func(context.Context) (string, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	defer cancel()
+	said, err := ask(ctx)
+	if err != nil {
+		said = "error: " + err.Error()
+	}
+	fmt.Fprintln(w, said)
+}
