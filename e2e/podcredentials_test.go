@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func TestPodCredentials(t *testing.T) {
 	role := admin.AWS(t, "iam", "create-role", "--role-name", "credentials-app", "--assume-role-policy-document", podTrust, "--query", "Role.Arn", "--output", "text")
 	associate(t, admin, k.name, "app", role)
 	k.irsaRole(t, "credentials-irsa")
+	readableData(t, admin, "credentials-app")
 	img := sdkImage(t)
 	if err := crane.Push(img, registryHost(t, e)+"/sdkpod:v1", crane.WithAuth(login(admin)), crane.Insecure); err != nil {
 		t.Fatal(err)
@@ -49,9 +51,9 @@ func TestPodCredentials(t *testing.T) {
 	}
 	k.kubectl(t, "run", "asker", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent", "--", "sleep", "infinity")
 	k.kubectl(t, "wait", "pod/app", "pod/irsa", "pod/asker", "--for=condition=Ready", "--timeout=120s")
+	ips := strings.Fields(k.kubectl(t, "get", "pod", "app", "irsa", "-o", "jsonpath={.items[*].status.podIP}"))
 	ask := func(pod, path string) string {
-		ip := k.kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")
-		return k.kubectl(t, "exec", "asker", "--", "get", "http://"+ip+":8080/"+path)
+		return k.kubectl(t, "exec", "asker", "--", "get", "http://"+ips[slices.Index([]string{"app", "irsa"}, pod)]+":8080/"+path)
 	}
 	for pod, want := range map[string]string{"app": ":assumed-role/credentials-app/eks-credential-app-", "irsa": ":assumed-role/credentials-irsa/"} {
 		testenv.Eventually(t, time.Minute, func() error {
@@ -60,6 +62,12 @@ func TestPodCredentials(t *testing.T) {
 			}
 			return nil
 		})
+	}
+	if got := ask("app", "read"); got != "hello" {
+		t.Errorf("the pod reads %q", got)
+	}
+	if got := ask("app", "write"); !strings.Contains(got, "AccessDenied") {
+		t.Errorf("the pod may read only, and writing ends with %q", got)
 	}
 	before := ask("app", "credentials")
 	if !strings.Contains(before, "CredentialsEndpointProvider") {
@@ -70,9 +78,18 @@ func TestPodCredentials(t *testing.T) {
 		t.Errorf("with the server away a pod gets %q, not %q", after, before)
 	}
 	e.Up(t)
-	k.client.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
-	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
-	k.delete(t)
+}
+
+// readableData makes an object in S3 that a role may read.
+func readableData(t *testing.T, c *testenv.Client, role string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.AWS(t, "s3api", "create-bucket", "--bucket", "sdkpod-data")
+	c.AWS(t, "s3api", "put-object", "--bucket", "sdkpod-data", "--key", "file", "--body", file)
+	c.AWS(t, "iam", "put-role-policy", "--role-name", role, "--policy-name", "read", "--policy-document", strings.ReplaceAll(bucketReader, "e2e-data", "sdkpod-data"))
 }
 
 // irsaRole makes a role for the ServiceAccount irsa, and app beside it.

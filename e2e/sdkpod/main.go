@@ -1,17 +1,24 @@
-// Command sdkpod is what tests run in pods: an AWS SDK that nobody has told anything. It says who it is, as often as it is asked to over
-// HTTP, with credentials that it gets anew each time.
+// Command sdkpod is what tests run in pods: an AWS SDK that nobody has told anything. It says who it is, reads an object and
+// tries to write it, as often as it is asked to over HTTP, with credentials that it gets anew each time.
 package main
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
+
+// bucket has the object "file".
+const bucket = "sdkpod-data"
 
 func main() {
 	http.HandleFunc("GET /credentials", func(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +42,31 @@ func main() {
 				return "", err
 			}
 			return *who.Arn, nil
+		})
+	})
+	http.HandleFunc("GET /read", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (string, error) {
+			cfg, err := config.LoadDefaultConfig(ctx)
+			if err != nil {
+				return "", err
+			}
+			object, err := s3.NewFromConfig(cfg).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("file")})
+			if err != nil {
+				return "", err
+			}
+			defer func() { _ = object.Body.Close() }()
+			content, err := io.ReadAll(io.LimitReader(object.Body, 1<<10))
+			return string(content), err
+		})
+	})
+	http.HandleFunc("GET /write", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (string, error) {
+			cfg, err := config.LoadDefaultConfig(ctx)
+			if err != nil {
+				return "", err
+			}
+			_, err = s3.NewFromConfig(cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("file"), Body: strings.NewReader("x")})
+			return "written", err
 		})
 	})
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
