@@ -6,8 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -70,7 +71,8 @@ func main() {
 		})
 	})
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	slog.Error("serving ended", "error", server.ListenAndServe())
+	os.Exit(1)
 }
 
 func answer(w http.ResponseWriter, r *http.Request, ask func(context.Context) (string, error)) {
