@@ -39,7 +39,12 @@ func benchAuthorize(ctx context.Context, o options) ([]Row, error) {
 	name := func(what string) string {
 		return fmt.Sprintf("authorization at %d/s with %d entries, %s, beside %d entries", authRate, manyEntries, what, fewEntries)
 	}
+	gentle := func(what string) string {
+		return fmt.Sprintf("authorization at %d/s with %d entries, %s, beside a webhook that answers without looking", gentleRate, manyEntries, what)
+	}
 	return []Row{
+		against(gentle("p50"), percentile(many.gentle, 50)*1000, percentile(many.plain, 50)*1000, "ms", ""),
+		against(gentle("p99"), percentile(many.gentle, 99)*1000, percentile(many.plain, 99)*1000, "ms", "< 1"),
 		against(name("p50"), percentile(many.latencies, 50)*1000, percentile(few.latencies, 50)*1000, "ms", ""),
 		against(name("p99"), percentile(many.latencies, 99)*1000, percentile(few.latencies, 99)*1000, "ms", "< 1"),
 		against(fmt.Sprintf("the hook's CPU time for each, %d entries beside %d", manyEntries, fewEntries), many.cpu*1e6, few.cpu*1e6, "µs", "ratio ~ 1"),
@@ -49,7 +54,9 @@ func benchAuthorize(ctx context.Context, o options) ([]Row, error) {
 // authorized is what answers took. CPU time tells what more entries cost also on a machine with other work.
 type authorized struct {
 	latencies []time.Duration
-	cpu       float64 // seconds of the hook for one answer, when it has many to give
+	gentle    []time.Duration // at a rate that leaves the machine idle most of the time
+	plain     []time.Duration // the same of a webhook that answers without looking, in turn with it
+	cpu       float64         // seconds of the hook for one answer, when it has many to give
 }
 
 // authorizations makes users from the first up to the last, of whom some have keys, and measures what the webhook takes to
@@ -86,11 +93,48 @@ func (s *server) authorizations(ctx context.Context, cluster string, first, last
 	if run.latencies, err = a.paced(ctx, authRate, authDuration); err != nil {
 		return run, err
 	}
+	if err := s.besidePlain(ctx, a, &run); err != nil {
+		return run, err
+	}
 	before := cpuSeconds(hookPID(st))
 	flooded, _, err := a.flood(ctx, authDuration)
 	run.cpu = (cpuSeconds(hookPID(st)) - before) / float64(len(flooded))
 	return run, err
 }
+
+// besidePlain asks at a gentle rate, in turns with a webhook that answers without looking.
+func (s *server) besidePlain(ctx context.Context, a *asker, run *authorized) error {
+	answer, err := a.ask(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := s.startPlain(ctx, answer)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	questions := make([]question, len(a.questions))
+	for i, q := range a.questions {
+		questions[i] = question{body: q.body}
+	}
+	other := &asker{client: a.client, url: p.url, questions: questions}
+	for range gentleTurns {
+		for _, turn := range []struct {
+			asker *asker
+			into  *[]time.Duration
+		}{{a, &run.gentle}, {other, &run.plain}} {
+			took, err := turn.asker.paced(ctx, gentleRate, authDuration/gentleTurns)
+			if err != nil {
+				return err
+			}
+			*turn.into = append(*turn.into, took...)
+		}
+	}
+	return nil
+}
+
+// gentleTurns is how often the two take turns.
+const gentleTurns = 5
 
 // fivePolicies are the policies of every entry. All but the last are for namespaces that are not asked about, so that none of
 // them ends the search.

@@ -58,6 +58,7 @@ var suites = []struct {
 	{"authorize", benchAuthorize},
 	{"podidentity", benchPodIdentity},
 	{"agent", benchPodAgent},
+	{"s3", benchS3},
 	{"upgrade", benchUpgrade},
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},
@@ -77,6 +78,14 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "etcd" {
 		etcdmain.Main(os.Args[1:])
 		return
+	}
+	if len(os.Args) == 5 && os.Args[1] == "plain" {
+		fmt.Fprintln(os.Stderr, servePlain(os.Args[2], os.Args[3], os.Args[4]))
+		os.Exit(1)
+	}
+	if len(os.Args) == 4 && os.Args[1] == "files" {
+		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
+		os.Exit(1)
 	}
 	var o options
 	flag.IntVar(&o.n, "n", 10, "clusters created one after the other")
