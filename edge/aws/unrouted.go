@@ -37,8 +37,8 @@ func writeUnrouted(w http.ResponseWriter, r *http.Request, call *Call, err error
 		`<RequestId>%s</RequestId></ErrorResponse>`, name, text.String(), call.RequestID)
 }
 
-// wantsXML is whether a request is of a protocol that reads XML: the query ones, which send a form, and S3.
+// wantsXML is whether a request is of a protocol that reads XML: the query ones, which send a form, and S3, the last to be signed with Version 2.
 func wantsXML(r *http.Request, call *Call) bool {
-	return call.Service == "s3" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") ||
+	return call.Service == "s3" || strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || strings.Contains(r.URL.RawQuery, "AWSAccessKeyId=") || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") ||
 		strings.Contains(r.URL.RawQuery, "Action=")
 }

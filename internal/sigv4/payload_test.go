@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -106,4 +107,17 @@ func FuzzChunks(f *testing.F) {
 			t.Errorf("an error without a kind: %s", fmt.Sprint(err))
 		}
 	})
+}
+
+func TestSignatureVersion2(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*http.Request{
+		"presigned": {Host: "localhost", URL: &url.URL{Path: "/data/k", RawQuery: "AWSAccessKeyId=AKIA&Signature=x&Expires=1"}},
+		"header":    {Host: "localhost", URL: &url.URL{Path: "/data/k"}, Header: http.Header{"Authorization": {"AWS AKIA:x"}}},
+	} {
+		_, err := Parse(r, Rules{})
+		if e, ok := errors.AsType[*minato.Error](err); !ok || e.Reason != Outdated {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

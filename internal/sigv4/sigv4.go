@@ -32,6 +32,7 @@ const (
 	Incomplete = "IncompleteSignature"        // there is one that cannot be understood
 	Mismatch   = "SignatureDoesNotMatch"      // it is wrong, covers too little, or is from another time
 	Expired    = "RequestExpired"             // a presigned request came after its end
+	Outdated   = "UnsupportedSignature"       // it is Signature Version 2, as boto3 presigns for S3 by default
 )
 
 const (
@@ -115,6 +116,9 @@ func parse(r *request) (*Signed, error) {
 		s, err = fromHeader(r, authorization)
 	case inQuery:
 		s, err = fromQuery(r, params)
+	case strings.HasPrefix(authorization, "AWS ") || params.has("AWSAccessKeyId"):
+		err = minato.Errorf(minato.Unauthenticated, "The authorization mechanism you have provided is not supported. Please use %s. "+
+			"(The request is signed with Signature Version 2: boto3 wants Config(signature_version='s3v4'), the AWS CLI s3.signature_version = s3v4)", algorithm).Because(Outdated)
 	default:
 		err = minato.Errorf(minato.Unauthenticated, "Request is missing Authentication Token").Because(Missing)
 	}
