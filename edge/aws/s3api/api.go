@@ -207,19 +207,25 @@ func (r *request) checkACL() error {
 	if class := r.Header.Get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
 		return minato.Errorf(minato.Invalid, "The storage class you specified, %q, is not valid: want STANDARD", class).Because("InvalidStorageClass")
 	}
-	if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != r.caller.Scope.Account {
-		return r.checkOwner(owner)
-	}
-	return nil
+	return r.checkOwners()
 }
 
-// checkOwner holds a bucket to the account that the caller expects to have it.
-func (r *request) checkOwner(owner string) error {
-	b, err := r.service.Bucket(r.ctx(), r.caller, r.ref.Bucket, "ListBucket")
-	if err == nil && b.Account != owner {
-		err = minato.Errorf(minato.Denied, "The bucket %s is not in the account %s", b.Name, owner).Because(s3.AccessDenied)
+// checkOwners holds the bucket, and that of a copy's source, to the accounts that the caller expects to have them.
+func (r *request) checkOwners() error {
+	if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" {
+		if err := r.service.CheckOwner(r.ctx(), r.ref.Bucket, owner); err != nil {
+			return err
+		}
 	}
-	return err
+	owner := r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")
+	if owner == "" || r.Header.Get("X-Amz-Copy-Source") == "" {
+		return nil
+	}
+	source, err := r.source()
+	if err != nil {
+		return err
+	}
+	return r.service.CheckOwner(r.ctx(), source.Bucket, owner)
 }
 
 func notImplemented(what string) error {

@@ -266,6 +266,33 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// TestExpectedOwner has a bucket of another account, whose policy lets the caller in: who expects it to be their own is refused.
+func TestExpectedOwner(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	put(t, c, "k", "hello")
+	guest := w.user(t, other, "guest", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
+	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: sdk.String(document(
+		`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:user/guest"},"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::data/*"}`))})
+	must(t, 0, err)
+	_, err = guest.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String("mine")})
+	must(t, 0, err)
+	write := func(owner string) error {
+		_, err := guest.PutObject(t.Context(), &s3.PutObjectInput{Bucket: sdk.String("data"), Key: sdk.String("k2"), Body: strings.NewReader("x"), ExpectedBucketOwner: &owner})
+		return err
+	}
+	must(t, 0, write(account)) // which needs no right to list the bucket
+	refused(t, write(other), "AccessDenied", "not in the account 444455556666")
+	copyFrom := func(owner string) error {
+		_, err := guest.CopyObject(t.Context(), &s3.CopyObjectInput{
+			Bucket: sdk.String("mine"), Key: sdk.String("k"), CopySource: sdk.String("data/k"), ExpectedSourceBucketOwner: &owner,
+		})
+		return err
+	}
+	must(t, 0, copyFrom(account))
+	refused(t, copyFrom(other), "AccessDenied", "not in the account 444455556666")
+}
+
 func document(statements ...string) string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
 }
