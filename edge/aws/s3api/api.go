@@ -44,6 +44,9 @@ func (r *request) ctx() context.Context { return r.Context() }
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	call := aws.CallFrom(hr.Context())
 	r := &request{Request: hr, w: w, service: a.service, query: hr.URL.Query()}
+	if r.query.Has("X-Amz-Signature") {
+		r.Request = withHoisted(hr, r.query)
+	}
 	r.caller = s3.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
 	r.ref.Bucket, r.ref.Key = target(hr.Host, hr.URL)
 	w.Header().Set("X-Amz-Request-Id", call.RequestID)
@@ -58,6 +61,27 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if err != nil {
 		a.WriteError(w, hr, err)
 	}
+}
+
+// withHoisted is a presigned request with the headers that its signer has moved into the query, as some SDKs do: they count as if they
+// had been sent, and the signature covers them as well.
+func withHoisted(r *http.Request, query url.Values) *http.Request {
+	header := r.Header.Clone()
+	for name, values := range query {
+		name = http.CanonicalHeaderKey(name)
+		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(ofSignature, name) && header.Get(name) == "" {
+			header[name] = values
+		}
+	}
+	presigned := *r
+	presigned.Header = header
+	return &presigned
+}
+
+// ofSignature are the parameters that make a request presigned, as names of headers.
+var ofSignature = []string{
+	"X-Amz-Algorithm", "X-Amz-Content-Sha256", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Signature",
+	"X-Amz-Signedheaders",
 }
 
 // target is the bucket and the key that a request is about, both empty for the list of buckets. Virtual hosts are BUCKET.s3.REGION.…,

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -322,6 +323,37 @@ func TestPresigned(t *testing.T) {
 		_ = resp.Body.Close()
 		if resp.StatusCode != want {
 			t.Errorf("%s: %s", target, resp.Status)
+		}
+	}
+}
+
+// TestHoisted has headers in the query of a presigned request.
+func TestHoisted(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	put(t, c, "k", "hello")
+	credentials, err := c.Options().Credentials.Retrieve(t.Context())
+	must(t, 0, err)
+	for query, want := range map[string]string{
+		"x-amz-checksum-mode=ENABLED":                       "hello",
+		"X-Amz-Checksum-Mode=ENABLED":                       "hello",
+		"x-amz-expected-bucket-owner=" + other:              "AccessDenied",
+		"x-amz-server-side-encryption=aws%3Akms":            "NotImplemented",
+		"x-amz-acl=public-read&x-amz-expected-bucket-owner": "AccessControlListNotSupported",
+	} {
+		unsigned, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/data/k?X-Amz-Expires=60&"+query, nil)
+		must(t, 0, err)
+		target, _, err := v4.NewSigner().PresignHTTP(t.Context(), credentials, unsigned, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		must(t, 0, err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		must(t, 0, err)
+		r, err := http.DefaultClient.Do(req)
+		resp := must(t, r, err)
+		b, err := io.ReadAll(resp.Body)
+		must(t, 0, err)
+		_ = resp.Body.Close()
+		if !strings.Contains(string(b), want) || (resp.Header.Get("X-Amz-Checksum-Type") != "") != (want == "hello") {
+			t.Errorf("%s: %s %s, want %s", query, resp.Status, b, want)
 		}
 	}
 }
