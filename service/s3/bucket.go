@@ -184,13 +184,12 @@ func (s *Service) EnsureContents(ctx context.Context) (buckets int, err error) {
 }
 
 // change writes a bucket's record anew.
-func (s *Service) change(ctx context.Context, c Caller, name, action string, edit func(b *Bucket)) error {
+func (s *Service) change(ctx context.Context, c Caller, name, action string, edit func(b *Bucket) error) error {
 	_, err := s.buckets().Modify(ctx, name, func(b *Bucket) error {
-		err := s.may(ctx, c, b, question{action: action})
-		if err == nil {
-			edit(b)
+		if err := s.may(ctx, c, b, question{action: action}); err != nil {
+			return err
 		}
-		return err
+		return edit(b)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return noSuchBucket(name)

@@ -200,7 +200,7 @@ func (r *request) operation() (*operation, error) {
 		return o.method == r.Method && o.level == r.level() && (o.query == "" || r.query.Has(o.query)) && (o.header == "" || r.Header.Get(o.header) != "")
 	})
 	if i < 0 {
-		return nil, minato.Errorf(minato.Invalid, "The specified method %s is not allowed against this resource.", r.Method).Because("MethodNotAllowed")
+		return nil, minato.Errorf(minato.Invalid, "The specified method %s is not allowed against this resource.", r.Method).Because(s3.MethodNotAllowed)
 	}
 	op := &operations[i]
 	for _, name := range subresources {

@@ -267,6 +267,27 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// TestPolicyIsTheOwners has a policy that lets another account do everything: the policy itself stays out of its reach.
+func TestPolicyIsTheOwners(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	guest := w.user(t, other, "guest", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
+	policy := document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:user/guest"},"Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"]}`)
+	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: &policy})
+	must(t, 0, err)
+	put(t, guest, "k", "hello")
+	_, err = guest.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: &policy})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	_, err = guest.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: sdk.String("data")})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	_, err = guest.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: sdk.String("data")})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	out, err := c.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: sdk.String("data")})
+	if got := must(t, out, err); *got.Policy != policy {
+		t.Errorf("the policy is %s", *got.Policy)
+	}
+}
+
 // TestExpectedOwner has a bucket of another account, whose policy lets the caller in: who expects it to be their own is refused.
 func TestExpectedOwner(t *testing.T) {
 	t.Parallel()
