@@ -30,6 +30,8 @@ const (
 	// minJittered is the shortest default: pods that start together are not to renew together.
 	minJittered   = 79200
 	minExpiration = 600
+	// longest is what kube-apiserver takes at most.
+	longest = 1 << 32
 )
 
 // Settings are what a cluster's pods are mutated by.
@@ -88,7 +90,7 @@ func Mutate(s Settings, account ServiceAccount, object []byte) ([]Operation, err
 func expiration(pod, account string, jitter func(int) int) int {
 	for _, asked := range []string{pod, account} {
 		if n, err := strconv.Atoi(asked); err == nil {
-			return max(n, minExpiration)
+			return int(min(max(int64(n), minExpiration), longest))
 		}
 	}
 	return minJittered + jitter(maxExpiration-minJittered+1)

@@ -130,6 +130,9 @@ func TestMutate(t *testing.T) {
 		"too short": {settings, account(false, map[string]string{"token-expiration": "5"}), `{"spec":{"containers":[{"name":"a"}]}}`, []string{
 			list("/spec/containers/0/env", irsaAll), list("/spec/containers/0/volumeMounts", irsaMount), irsaToken(onlyVolume, 600),
 		}},
+		"too long": {settings, account(false, map[string]string{"token-expiration": "5000000000"}), `{"spec":{"containers":[{"name":"a"}]}}`, []string{
+			list("/spec/containers/0/env", irsaAll), list("/spec/containers/0/volumeMounts", irsaMount), irsaToken(onlyVolume, 1<<32),
+		}},
 		"audience and global STS": {settings, account(false, map[string]string{"audience": "vault", "sts-regional-endpoints": "false"}), `{"spec":{"containers":[{"name":"a"}]}}`, []string{
 			list("/spec/containers/0/env", region+","+irsaPair+","+endpoints), list("/spec/containers/0/volumeMounts", irsaMount), token(onlyVolume, "aws-iam-token", "vault", "token", 86400),
 		}},

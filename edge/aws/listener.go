@@ -139,6 +139,7 @@ func (l *Listener) answer(w *recorder, r *http.Request, call *Call) {
 	}
 	if _, streams := api.(Streaming); streams { // takes as long as it is long
 		r = r.WithContext(untimed)
+		w.untimed = true
 	}
 	api.ServeHTTP(w, r)
 }
@@ -146,7 +147,8 @@ func (l *Listener) answer(w *recorder, r *http.Request, call *Call) {
 // recorder notes the status of a response.
 type recorder struct {
 	http.ResponseWriter
-	status int // 0 until the header is written
+	status  int  // 0 until the header is written
+	untimed bool // the time of the answer begins with the answer, not with the request
 }
 
 // broken as a status is an answer that its service panicked in the middle of.
@@ -154,17 +156,24 @@ const broken = -1
 
 // WriteHeader notes the status that counts, the first.
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) begin(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	if w.untimed {
+		// A connection that has no deadlines needs none put off.
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
 }
 
 // Write is WriteHeader with 200 where there has been none.
 func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	return w.ResponseWriter.Write(b)
 }
 

@@ -44,7 +44,13 @@ func openStream(w http.ResponseWriter, r *http.Request, signed *sigv4.Signed, se
 		w.Header().Set("Connection", "close")
 		return minato.Errorf(minato.Invalid, "Your proposed upload has %d bytes, which exceeds the maximum allowed object size of %d", length, most).Because(TooLarge)
 	}
-	wire := io.Reader(&moving{r: r.Body, rc: http.NewResponseController(w)})
+	body := &moving{r: r.Body, rc: http.NewResponseController(w)}
+	if r.ContentLength == 0 {
+		if err := body.deadline(time.Time{}); err != nil {
+			return err
+		}
+	}
+	wire := io.Reader(body)
 	if signed.Chunked() {
 		wire = io.LimitReader(wire, length+overhead(length))
 	}
@@ -61,17 +67,31 @@ type stream struct {
 	io.Closer
 }
 
-// moving puts off the end of the connection's time whenever something of a body comes.
+// moving puts off the end of the connection's time whenever something of a body comes. When all of it is there, nothing is waited for
+// any more: net/http goes on reading, to see the client leave, and a deadline that passes then would end the request's context.
 type moving struct {
 	r  io.Reader
 	rc *http.ResponseController
 }
 
 func (m *moving) Read(p []byte) (int, error) {
-	if err := m.rc.SetReadDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := m.deadline(time.Now().Add(stall)); err != nil {
 		return 0, err
 	}
-	return m.r.Read(p)
+	n, err := m.r.Read(p)
+	if errors.Is(err, io.EOF) {
+		if err := m.deadline(time.Time{}); err != nil {
+			return n, err
+		}
+	}
+	return n, err
+}
+
+func (m *moving) deadline(t time.Time) error {
+	if err := m.rc.SetReadDeadline(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // exactly holds a content to its length.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"minato.dev/minato"
 	"minato.dev/minato/internal/jwks"
 )
@@ -31,8 +33,9 @@ const (
 
 // Fetcher finds the keys of issuers elsewhere, over HTTPS, and remembers them for some minutes. Its zero value is ready.
 type Fetcher struct {
-	mu   sync.Mutex
-	sets map[string]fetchedKeys
+	flights singleflight.Group
+	mu      sync.Mutex
+	sets    map[string]fetchedKeys
 }
 
 type fetchedKeys struct {
@@ -46,22 +49,35 @@ type fetchedKeys struct {
 // not answer as an issuer should.
 func (f *Fetcher) Key(ctx context.Context, issuer string, thumbprints []string, id string) (crypto.PublicKey, error) {
 	name := issuer + " " + strings.Join(thumbprints, " ")
-	f.mu.Lock()
-	set := f.sets[name]
-	f.mu.Unlock()
+	set := f.known(name)
 	key, ok := set.keys[id]
 	if age := time.Since(set.at); age > keysLast || !ok && age > keysAsked {
-		keys, err := fetch(ctx, issuer, thumbprints)
+		// Who asks for the same issuer at the same time waits for one answer: tokens come without a signature, from anybody.
+		answer, err, _ := f.flights.Do(name, func() (any, error) {
+			if now := f.known(name); now.at.After(set.at) {
+				return now.keys, nil
+			}
+			keys, err := fetch(context.WithoutCancel(ctx), issuer, thumbprints)
+			if err == nil {
+				f.remember(name, keys)
+			}
+			return keys, err
+		})
 		if err != nil {
 			return nil, err
 		}
-		f.remember(name, keys)
-		key, ok = keys[id]
+		key, ok = answer.(map[string]crypto.PublicKey)[id]
 	}
 	if !ok {
 		return nil, minato.Errorf(minato.NotFound, "%s has no key %.64q", issuer, id)
 	}
 	return key, nil
+}
+
+func (f *Fetcher) known(name string) fetchedKeys {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sets[name]
 }
 
 func (f *Fetcher) remember(name string, keys map[string]crypto.PublicKey) {

@@ -5,11 +5,15 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"minato.dev/minato"
 	"minato.dev/minato/edge/oidc"
@@ -61,6 +65,35 @@ func TestFetchedKey(t *testing.T) {
 	}
 	if _, err := f.Key(t.Context(), issuer, []string{strings.Repeat("0", 40)}, id); !minato.Is(err, minato.Denied) || !strings.Contains(err.Error(), thumbprint) {
 		t.Errorf("another thumbprint: %v", err)
+	}
+}
+
+// TestFetchedTogether is that many who need an issuer's keys at once ask it once, also where it is slow.
+func TestFetchedTogether(t *testing.T) {
+	t.Parallel()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, thumbprint, asked := issuerElsewhere(t, private.Public(), func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(50 * time.Millisecond)
+		return false
+	})
+	f := &oidc.Fetcher{}
+	var group errgroup.Group
+	for range 20 {
+		group.Go(func() error {
+			if _, err := f.Key(t.Context(), issuer, []string{thumbprint}, "forged"); !minato.Is(err, minato.NotFound) {
+				return fmt.Errorf("got %w, want that there is no such key", err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if *asked != 2 {
+		t.Errorf("the issuer was asked %d times, want once for each document", *asked)
 	}
 }
 

@@ -132,6 +132,21 @@ func (s *Service) Bucket(ctx context.Context, c Caller, name, action string) (Bu
 	return s.open(ctx, c, name, question{action: action})
 }
 
+// CheckOwner holds a bucket to an account. It needs no permission: who names the account learns no more than whether it is that one.
+func (s *Service) CheckOwner(ctx context.Context, name, account string) error {
+	item, err := s.buckets().Get(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return noSuchBucket(name)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the record of bucket %s: %w", name, err)
+	}
+	if item.Value.Account != account {
+		return minato.Errorf(minato.Denied, "The bucket %s is not in the account %s", name, account).Because(AccessDenied)
+	}
+	return nil
+}
+
 // ListBuckets are the caller's account's buckets, by name.
 func (s *Service) ListBuckets(ctx context.Context, c Caller) (list []Bucket, err error) {
 	d, err := s.Decide(ctx, iam.Access{Credential: c.Credential, Action: "s3:ListAllMyBuckets", Resource: minato.NewARN("s3", "", "", "*"), Context: c.Context}, nil, c.Scope.Account)
@@ -169,13 +184,12 @@ func (s *Service) EnsureContents(ctx context.Context) (buckets int, err error) {
 }
 
 // change writes a bucket's record anew.
-func (s *Service) change(ctx context.Context, c Caller, name, action string, edit func(b *Bucket)) error {
+func (s *Service) change(ctx context.Context, c Caller, name, action string, edit func(b *Bucket) error) error {
 	_, err := s.buckets().Modify(ctx, name, func(b *Bucket) error {
-		err := s.may(ctx, c, b, question{action: action})
-		if err == nil {
-			edit(b)
+		if err := s.may(ctx, c, b, question{action: action}); err != nil {
+			return err
 		}
-		return err
+		return edit(b)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return noSuchBucket(name)

@@ -34,15 +34,38 @@ func (s *Service) PutBucketPolicy(ctx context.Context, c Caller, bucket, documen
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, c, bucket, "PutBucketPolicy", func(b *Bucket) {
+	return s.changePolicy(ctx, c, bucket, "PutBucketPolicy", document, ids)
+}
+
+// changePolicy is for the bucket's own account: no policy of the bucket hands it on.
+func (s *Service) changePolicy(ctx context.Context, c Caller, bucket, action, document string, ids map[string]string) error {
+	return s.change(ctx, c, bucket, action, func(b *Bucket) error {
+		if err := ownersOnly(c, b); err != nil {
+			return err
+		}
 		b.Policy, b.PolicyIDs = document, ids
+		return nil
 	})
+}
+
+// ownersOnly refuses who may do something with a bucket's policy, and is of another account (PutBucketPolicy, S3 API reference).
+func ownersOnly(c Caller, b *Bucket) error {
+	if b.Account == c.Scope.Account {
+		return nil
+	}
+	return invalid(MethodNotAllowed, "The specified method is not allowed against this resource: only the account of the bucket %s has to do with its policy", b.Name)
 }
 
 // BucketPolicy is a bucket's policy.
 func (s *Service) BucketPolicy(ctx context.Context, c Caller, bucket string) (string, error) {
 	b, err := s.open(ctx, c, bucket, question{action: "GetBucketPolicy"})
-	if err == nil && b.Policy == "" {
+	if err == nil {
+		err = ownersOnly(c, &b)
+	}
+	if err != nil {
+		return "", err
+	}
+	if b.Policy == "" {
 		err = notFound(NoSuchBucketPolicy, "The bucket policy does not exist").With("BucketName", bucket)
 	}
 	return b.Policy, err
@@ -50,9 +73,7 @@ func (s *Service) BucketPolicy(ctx context.Context, c Caller, bucket string) (st
 
 // DeleteBucketPolicy takes a bucket's policy away.
 func (s *Service) DeleteBucketPolicy(ctx context.Context, c Caller, bucket string) error {
-	return s.change(ctx, c, bucket, "DeleteBucketPolicy", func(b *Bucket) {
-		b.Policy, b.PolicyIDs = "", nil
-	})
+	return s.changePolicy(ctx, c, bucket, "DeleteBucketPolicy", "", nil)
 }
 
 // PutBucketTagging sets all tags of a bucket.
@@ -60,8 +81,9 @@ func (s *Service) PutBucketTagging(ctx context.Context, c Caller, bucket string,
 	if len(tags) > maxTags {
 		return invalid(InvalidArgument, "The bucket would have %d tags: want %d at most", len(tags), maxTags)
 	}
-	return s.change(ctx, c, bucket, "PutBucketTagging", func(b *Bucket) {
+	return s.change(ctx, c, bucket, "PutBucketTagging", func(b *Bucket) error {
 		b.Tags = tags
+		return nil
 	})
 }
 

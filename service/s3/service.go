@@ -53,6 +53,7 @@ const (
 	InvalidRequest       = "InvalidRequest"
 	KeyTooLong           = "KeyTooLongError"
 	MalformedPolicy      = "MalformedPolicy"
+	MethodNotAllowed     = "MethodNotAllowed"
 	NoSuchBucket         = "NoSuchBucket"
 	NoSuchBucketPolicy   = "NoSuchBucketPolicy"
 	NoSuchKey            = "NoSuchKey"

@@ -96,7 +96,7 @@ func (c *cache) fetch(ctx context.Context, token string) (Credentials, error) {
 	defer c.mu.Unlock()
 	old, known := c.byToken[token]
 	if err != nil {
-		if e, ok := errors.AsType[*upstreamError](err); known && ok && fatal[e.Code] {
+		if e, ok := errors.AsType[*upstreamError](err); known && ok && e.final() {
 			c.drop(old)
 		}
 		return Credentials{}, err

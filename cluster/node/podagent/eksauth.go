@@ -56,6 +56,13 @@ func (e *upstreamError) Error() string {
 	return fmt.Sprintf("[%s]: (%s): %s, fault: %s", e.RequestID, e.Code, e.Message, fault)
 }
 
+// unsigned is whether EKS Auth has refused the agent's own signature, such as when the credentials of the node's role ended early: that
+// says nothing about the token. What EKS Auth says about tokens and roles never has this status.
+func (e *upstreamError) unsigned() bool { return e.Status == http.StatusForbidden }
+
+// final is whether a token never gets credentials again.
+func (e *upstreamError) final() bool { return fatal[e.Code] && !e.unsigned() }
+
 // fatal are the codes after which a token never gets credentials again.
 var fatal = map[string]bool{
 	"ResourceNotFoundException": true, "ExpiredTokenException": true, "InvalidTokenException": true, "AccessDeniedException": true,
@@ -103,11 +110,16 @@ func (a *EKSAuth) Assume(ctx context.Context, token string) (c Credentials, err 
 			}
 		}
 		c, err = a.once(ctx, token)
-		if e, ok := errors.AsType[*upstreamError](err); err == nil || ok && e.Status < 500 && e.Status != http.StatusTooManyRequests && e.Code != "ThrottlingException" {
+		if e, ok := errors.AsType[*upstreamError](err); err == nil || ok && !e.passes() {
 			return c, err
 		}
 	}
 	return c, err
+}
+
+// passes is whether the same request may be answered with credentials later.
+func (e *upstreamError) passes() bool {
+	return e.Status >= 500 || e.Status == http.StatusTooManyRequests || e.Code == "ThrottlingException" || e.unsigned()
 }
 
 func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err error) {
@@ -144,7 +156,11 @@ func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err er
 		return c, fmt.Errorf("EKS Auth does not answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return c, readError(resp, answer)
+		err := readError(resp, answer)
+		if err.unsigned() {
+			a.forget(key)
+		}
+		return c, err
 	}
 	return readCredentials(answer)
 }
@@ -167,7 +183,16 @@ func (a *EKSAuth) nodeKey(ctx context.Context) (Key, error) {
 	return key, nil
 }
 
-func readError(resp *http.Response, body []byte) error {
+// forget has the node's role asked for another key than one that is refused.
+func (a *EKSAuth) forget(key Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.key.Key == key.Key {
+		a.key = Key{}
+	}
+}
+
+func readError(resp *http.Response, body []byte) *upstreamError {
 	e := &upstreamError{Status: resp.StatusCode, RequestID: resp.Header.Get("X-Amzn-Requestid")}
 	var said struct {
 		Message string `json:"message"`

@@ -148,6 +148,39 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestNodeKeyEndsEarly has EKS Auth refuse the node's own credentials, as when they are revoked: that costs no pod its credentials, and
+// others are asked for.
+func TestNodeKeyEndsEarly(t *testing.T) {
+	t.Parallel()
+	asked, keys := 0, 0
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		if signed, err := sigv4.Parse(r, sigv4.Rules{}); err != nil || signed.AccessKeyID == "NODE1" && asked > 1 {
+			w.Header().Set("X-Amzn-Errortype", "ExpiredTokenException")
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, `{"credentials":{"accessKeyId":"POD%d","expiration":%d}}`, asked, time.Now().Add(time.Hour).Unix())
+	}))
+	t.Cleanup(upstream.Close)
+	auth := NewEKSAuth(upstream.URL, "prod", "eu-west-1", func(context.Context) (Key, error) {
+		keys++
+		return Key{sigv4.Key{AccessKeyID: fmt.Sprint("NODE", min(keys, 2)), SecretAccessKey: secret}, time.Now().Add(time.Hour)}, nil
+	}, nil)
+	c := newCache(auth.Assume, true, slog.New(slog.DiscardHandler))
+	for i, want := range []string{"POD1", "POD3"} {
+		if got, err := c.fetch(t.Context(), "token"); err != nil || got.AccessKeyID != want || keys != i+1 {
+			t.Errorf("got %q, %v, with key %d of the node, want %q with key %d", got.AccessKeyID, err, keys, want, i+1)
+		}
+	}
+	c.assume = func(context.Context, string) (Credentials, error) {
+		return Credentials{}, &upstreamError{Status: http.StatusForbidden, Code: "ExpiredTokenException"}
+	}
+	if _, err := c.fetch(t.Context(), "token"); err == nil || c.size() != 1 {
+		t.Errorf("%v, and %d tokens have credentials, want 1", err, c.size())
+	}
+}
+
 // TestBurst is a thousand new pods at once, of an EKS Auth that is too busy for some. The limit on requests lets half of them in at
 // once; the others come again, as SDKs do.
 func TestBurst(t *testing.T) {

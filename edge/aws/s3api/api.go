@@ -44,6 +44,9 @@ func (r *request) ctx() context.Context { return r.Context() }
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	call := aws.CallFrom(hr.Context())
 	r := &request{Request: hr, w: w, service: a.service, query: hr.URL.Query()}
+	if r.query.Has("X-Amz-Signature") {
+		r.Request = withHoisted(hr, r.query)
+	}
 	r.caller = s3.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
 	r.ref.Bucket, r.ref.Key = target(hr.Host, hr.URL)
 	w.Header().Set("X-Amz-Request-Id", call.RequestID)
@@ -58,6 +61,27 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if err != nil {
 		a.WriteError(w, hr, err)
 	}
+}
+
+// withHoisted is a presigned request with the headers that its signer has moved into the query, as some SDKs do: they count as if they
+// had been sent, and the signature covers them as well.
+func withHoisted(r *http.Request, query url.Values) *http.Request {
+	header := r.Header.Clone()
+	for name, values := range query {
+		name = http.CanonicalHeaderKey(name)
+		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(ofSignature, name) && header.Get(name) == "" {
+			header[name] = values
+		}
+	}
+	presigned := *r
+	presigned.Header = header
+	return &presigned
+}
+
+// ofSignature are the parameters that make a request presigned, as names of headers.
+var ofSignature = []string{
+	"X-Amz-Algorithm", "X-Amz-Content-Sha256", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Signature",
+	"X-Amz-Signedheaders",
 }
 
 // target is the bucket and the key that a request is about, both empty for the list of buckets. Virtual hosts are BUCKET.s3.REGION.…,
@@ -176,7 +200,7 @@ func (r *request) operation() (*operation, error) {
 		return o.method == r.Method && o.level == r.level() && (o.query == "" || r.query.Has(o.query)) && (o.header == "" || r.Header.Get(o.header) != "")
 	})
 	if i < 0 {
-		return nil, minato.Errorf(minato.Invalid, "The specified method %s is not allowed against this resource.", r.Method).Because("MethodNotAllowed")
+		return nil, minato.Errorf(minato.Invalid, "The specified method %s is not allowed against this resource.", r.Method).Because(s3.MethodNotAllowed)
 	}
 	op := &operations[i]
 	for _, name := range subresources {
@@ -207,19 +231,25 @@ func (r *request) checkACL() error {
 	if class := r.Header.Get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
 		return minato.Errorf(minato.Invalid, "The storage class you specified, %q, is not valid: want STANDARD", class).Because("InvalidStorageClass")
 	}
-	if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != r.caller.Scope.Account {
-		return r.checkOwner(owner)
-	}
-	return nil
+	return r.checkOwners()
 }
 
-// checkOwner holds a bucket to the account that the caller expects to have it.
-func (r *request) checkOwner(owner string) error {
-	b, err := r.service.Bucket(r.ctx(), r.caller, r.ref.Bucket, "ListBucket")
-	if err == nil && b.Account != owner {
-		err = minato.Errorf(minato.Denied, "The bucket %s is not in the account %s", b.Name, owner).Because(s3.AccessDenied)
+// checkOwners holds the bucket, and that of a copy's source, to the accounts that the caller expects to have them.
+func (r *request) checkOwners() error {
+	if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" {
+		if err := r.service.CheckOwner(r.ctx(), r.ref.Bucket, owner); err != nil {
+			return err
+		}
 	}
-	return err
+	owner := r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")
+	if owner == "" || r.Header.Get("X-Amz-Copy-Source") == "" {
+		return nil
+	}
+	source, err := r.source()
+	if err != nil {
+		return err
+	}
+	return r.service.CheckOwner(r.ctx(), source.Bucket, owner)
 }
 
 func notImplemented(what string) error {

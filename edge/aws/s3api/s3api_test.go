@@ -17,6 +17,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -266,6 +267,54 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// TestPolicyIsTheOwners has a policy that lets another account do everything: the policy itself stays out of its reach.
+func TestPolicyIsTheOwners(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	guest := w.user(t, other, "guest", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
+	policy := document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:user/guest"},"Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"]}`)
+	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: &policy})
+	must(t, 0, err)
+	put(t, guest, "k", "hello")
+	_, err = guest.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: &policy})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	_, err = guest.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: sdk.String("data")})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	_, err = guest.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: sdk.String("data")})
+	refused(t, err, "MethodNotAllowed", "only the account of the bucket")
+	out, err := c.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: sdk.String("data")})
+	if got := must(t, out, err); *got.Policy != policy {
+		t.Errorf("the policy is %s", *got.Policy)
+	}
+}
+
+// TestExpectedOwner has a bucket of another account, whose policy lets the caller in: who expects it to be their own is refused.
+func TestExpectedOwner(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	put(t, c, "k", "hello")
+	guest := w.user(t, other, "guest", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
+	_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String("data"), Policy: sdk.String(document(
+		`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:user/guest"},"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::data/*"}`))})
+	must(t, 0, err)
+	_, err = guest.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String("mine")})
+	must(t, 0, err)
+	write := func(owner string) error {
+		_, err := guest.PutObject(t.Context(), &s3.PutObjectInput{Bucket: sdk.String("data"), Key: sdk.String("k2"), Body: strings.NewReader("x"), ExpectedBucketOwner: &owner})
+		return err
+	}
+	must(t, 0, write(account)) // which needs no right to list the bucket
+	refused(t, write(other), "AccessDenied", "not in the account 444455556666")
+	copyFrom := func(owner string) error {
+		_, err := guest.CopyObject(t.Context(), &s3.CopyObjectInput{
+			Bucket: sdk.String("mine"), Key: sdk.String("k"), CopySource: sdk.String("data/k"), ExpectedSourceBucketOwner: &owner,
+		})
+		return err
+	}
+	must(t, 0, copyFrom(account))
+	refused(t, copyFrom(other), "AccessDenied", "not in the account 444455556666")
+}
+
 func document(statements ...string) string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
 }
@@ -295,6 +344,37 @@ func TestPresigned(t *testing.T) {
 		_ = resp.Body.Close()
 		if resp.StatusCode != want {
 			t.Errorf("%s: %s", target, resp.Status)
+		}
+	}
+}
+
+// TestHoisted has headers in the query of a presigned request.
+func TestHoisted(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	put(t, c, "k", "hello")
+	credentials, err := c.Options().Credentials.Retrieve(t.Context())
+	must(t, 0, err)
+	for query, want := range map[string]string{
+		"x-amz-checksum-mode=ENABLED":                       "hello",
+		"X-Amz-Checksum-Mode=ENABLED":                       "hello",
+		"x-amz-expected-bucket-owner=" + other:              "AccessDenied",
+		"x-amz-server-side-encryption=aws%3Akms":            "NotImplemented",
+		"x-amz-acl=public-read&x-amz-expected-bucket-owner": "AccessControlListNotSupported",
+	} {
+		unsigned, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/data/k?X-Amz-Expires=60&"+query, nil)
+		must(t, 0, err)
+		target, _, err := v4.NewSigner().PresignHTTP(t.Context(), credentials, unsigned, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		must(t, 0, err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		must(t, 0, err)
+		r, err := http.DefaultClient.Do(req)
+		resp := must(t, r, err)
+		b, err := io.ReadAll(resp.Body)
+		must(t, 0, err)
+		_ = resp.Body.Close()
+		if !strings.Contains(string(b), want) || (resp.Header.Get("X-Amz-Checksum-Type") != "") != (want == "hello") {
+			t.Errorf("%s: %s %s, want %s", query, resp.Status, b, want)
 		}
 	}
 }

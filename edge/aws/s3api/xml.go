@@ -55,7 +55,7 @@ func (r *request) writeXML(v any) error {
 // statuses are those of reasons that their kinds do not tell.
 var statuses = map[string]int{
 	s3.NotModified: http.StatusNotModified, s3.PreconditionFailed: http.StatusPreconditionFailed, s3.InvalidRange: http.StatusRequestedRangeNotSatisfiable,
-	"MethodNotAllowed": http.StatusMethodNotAllowed,
+	s3.MethodNotAllowed: http.StatusMethodNotAllowed,
 }
 
 // kinds are code and status of errors by their kind, the code where there is no reason.

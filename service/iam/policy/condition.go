@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +25,7 @@ type condition struct {
 	null       bool // the operator is Null: the values are "true" (absent) or "false" (present)
 	key        string
 	matchers   []matcher
+	fixed      bool // it holds for callers that are listed, see Policy.Public
 }
 
 // matcher compares one value of a request with one value of the document.
@@ -51,7 +54,30 @@ func compileCondition(operator, key string, values []string, variables bool) (co
 		}
 		c.matchers = append(c.matchers, m)
 	}
+	c.fixed = !c.negated && !c.null && !c.ifExists && c.quantifier != forAllValues && fixedKeys[c.key] && !slices.ContainsFunc(values, c.isOpen)
 	return c, ""
+}
+
+// fixedKeys are the keys by which a statement can list whom it lets in ("Blocking public access to your Amazon S3 storage", S3 User
+// Guide).
+var fixedKeys = map[string]bool{
+	"aws:principalaccount": true, "aws:principalarn": true, "aws:principalorgid": true, "aws:sourceaccount": true, "aws:sourcearn": true,
+	"aws:sourceip": true, "aws:sourceowner": true, "aws:sourcevpc": true, "aws:sourcevpce": true, "aws:userid": true,
+}
+
+// The shortest prefixes of addresses that list anybody: all shorter ones are as good as none.
+const minIPv4, minIPv6 = 8, 32
+
+// isOpen is whether a value is met by more than it lists: with a wildcard, a variable, or a very large block of addresses. All sessions
+// of a role, AROA…:*, are a list.
+func (c *condition) isOpen(value string) bool {
+	if role, ok := strings.CutSuffix(value, ":*"); ok && c.key == "aws:userid" && role != "" {
+		value = role
+	}
+	if block, err := netip.ParsePrefix(value); err == nil && c.key == "aws:sourceip" {
+		return block.Addr().Is4() && block.Bits() < minIPv4 || block.Addr().Is6() && block.Bits() < minIPv6
+	}
+	return strings.ContainsAny(value, "*?$")
 }
 
 // holds is whether the condition is met. Where a policy variable of the document has no value in the request, a negated

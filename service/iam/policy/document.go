@@ -61,10 +61,11 @@ func (p *Policy) Principals() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Public is whether a resource's policy lets in everybody, without a condition.
+// Public is whether a resource's policy lets in everybody: without a condition that lists whom, as S3's Block Public Access has it.
 func (p *Policy) Public() bool {
 	return slices.ContainsFunc(p.statements, func(s statement) bool {
-		return s.effect == Allow && s.principals != nil && (s.principals.everybody || s.notPrincipals) && len(s.conditions) == 0
+		return s.effect == Allow && s.principals != nil && (s.principals.everybody || s.notPrincipals) &&
+			!slices.ContainsFunc(s.conditions, func(c condition) bool { return c.fixed })
 	})
 }
 
