@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -102,6 +103,33 @@ func TestChecks(t *testing.T) {
 				t.Errorf("got\n%s\nwant %s", all, test.want)
 			}
 		})
+	}
+}
+
+// What an insight names fits into its record, whatever clients call themselves.
+func TestInsightIsBounded(t *testing.T) {
+	const apis, agents = 60, 300
+	calls := map[apiKey][]client{}
+	for n := range apis {
+		key := apiKey{"shop.example.com", "v1", fmt.Sprint("carts", n)}
+		for m := range agents {
+			calls[key] = append(calls[key], client{fmt.Sprint(m) + strings.Repeat("\x01", 1000), 2, noon})
+		}
+	}
+	v := newView(testCluster(), noon, noon, calls)
+	f := v.usage(eks.InsightWarning, func(k apiKey) (eks.Deprecation, bool) { return eks.Deprecation{Usage: k.path()}, true }, nil)
+	b, err := json.Marshal(f.deprecations)
+	if err != nil || len(b) > 2*maxShownBytes || len(f.deprecations) != maxShownAPIs {
+		t.Errorf("%d APIs in %d bytes, %v", len(f.deprecations), len(b), err)
+	}
+	for _, d := range f.deprecations {
+		sum := 0
+		for _, c := range d.Clients {
+			sum += c.Requests
+		}
+		if last := d.Clients[len(d.Clients)-1]; sum != 2*agents || last.UserAgent != otherAgents || !last.LastAt.Equal(noon) {
+			t.Fatalf("%s: %d requests, the last client is %+v", d.Usage, sum, last)
+		}
 	}
 }
 
