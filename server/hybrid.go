@@ -47,7 +47,7 @@ func (s *Server) hybridCluster(ctx context.Context, scope minato.Scope, name str
 		return ssm.Cluster{}, err
 	}
 	out := ssm.Cluster{
-		ID: c.ID, Name: c.Name, Version: c.Spec.Version, Endpoint: c.Status.Endpoint, CA: ca, ServiceCIDR: c.Spec.ServiceIPv4CIDR,
+		ID: c.ID, Name: c.Name, Version: c.NodeLimit(), Endpoint: c.Status.Endpoint, CA: ca, ServiceCIDR: c.Spec.ServiceIPv4CIDR,
 	}
 	if n := c.Spec.RemoteNetworks; n != nil {
 		out.NodeNetworks, out.PodNetworks = n.Nodes, n.Pods

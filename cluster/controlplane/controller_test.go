@@ -16,6 +16,7 @@ import (
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/service/eks"
 )
 
@@ -401,6 +402,33 @@ func TestPrivatePortTaken(t *testing.T) {
 	}
 	if st := h.cluster(id).Status; st.Status != eks.ClusterActive {
 		t.Errorf("status %s, want ACTIVE", st.Status)
+	}
+}
+
+// TestPrivatePortTakenAndKilled: the generation on other ports goes on where it was when Minato ended.
+func TestPrivatePortTakenAndKilled(t *testing.T) {
+	t.Parallel()
+	h := newHarbour(t)
+	id := h.active("prod")
+	h.deps.PortTaken = func(int) bool { return true }
+	for _, p := range h.processes {
+		p.state = supervisor.Backoff
+	}
+	h.interrupt = func(what string) error {
+		if what == "ensure "+apiServerComponent {
+			return errKilled
+		}
+		return nil
+	}
+	h.restart()
+	if _, err := h.controller.Reconcile(t.Context(), id); err == nil || h.plane(id).Next == nil {
+		t.Fatalf("next %+v, error %v, want a generation that was begun", h.plane(id).Next, err)
+	}
+	h.interrupt = func(string) error { return nil }
+	h.restart()
+	h.settle(id)
+	if plane := h.plane(id); plane.Active.Number != 2 || plane.Next != nil {
+		t.Errorf("active %+v next %+v, want generation 2", plane.Active, plane.Next)
 	}
 }
 

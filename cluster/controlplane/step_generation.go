@@ -34,8 +34,9 @@ func (s generationStep) do(ctx context.Context, p *pass) error {
 		if err := s.write(ctx, p, plane); err != nil {
 			return err
 		}
-	case plane.Next != nil && plane.Active.Fingerprint == want:
+	case plane.Next != nil && plane.Active.Fingerprint == want && plane.Next.Fingerprint != want:
 		// What a next generation was begun for is not wanted any more: an update has failed, say. The active one is still there.
+		// One that is the same was begun because a port of the active one is taken, and goes on.
 		if err := s.abandon(ctx, p); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"minato.dev/minato/kube"
 	"minato.dev/minato/service/eks"
 )
 
@@ -25,10 +26,18 @@ func (c *Controller) upgradeFailed(ctx context.Context, p *pass, pr *problem) (b
 	}
 	switch {
 	case pr.fatal || pr.reason == reasonCrashLoop || pr.reason == reasonNotBuilt:
-	case !p.wanted().Begun.IsZero() && time.Since(p.wanted().Begun) > upgradeLimit:
+	case triedTooLong(p):
 	default:
 		return false, nil
 	}
 	pr.message = fmt.Sprintf("Kubernetes %s could not be brought up: %s; the cluster goes on with %s", p.cluster.Spec.Version, pr.message, update.Before.Version)
 	return true, nil
+}
+
+// triedTooLong is whether the generation of the new version has had its time. Before there is one, the generation that is wanted is
+// that of the version before, which may have begun long ago.
+func triedTooLong(p *pass) bool {
+	version, known := kube.Lookup(p.cluster.Spec.Version)
+	g := p.wanted()
+	return known && g.Patch == version.Patch && !g.Begun.IsZero() && time.Since(g.Begun) > upgradeLimit
 }

@@ -1,9 +1,12 @@
 package controlplane
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/service/eks"
@@ -168,5 +171,52 @@ func TestUpgradeWithoutItsProgram(t *testing.T) {
 	}
 	if c := h.cluster(id); c.Spec.Version != "1.35" || c.Spec.Generation != 3 {
 		t.Errorf("spec %+v, want 1.35 again", c.Spec)
+	}
+}
+
+// TestUpgradeThatTakesTooLong: the time that it may take is counted from its own generation's beginning.
+func TestUpgradeThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failing string // where the pass does not get on
+		begun   func(*ControlPlane)
+		want    eks.UpdateStatus
+	}{
+		"the last upgrade is long ago": {"ports", func(p *ControlPlane) { p.Active.Begun = time.Now().Add(-time.Hour) }, eks.UpdateInProgress},
+		"it has just begun":            {"gate", func(*ControlPlane) {}, eks.UpdateInProgress},
+		"it has begun long ago":        {"gate", func(p *ControlPlane) { p.Next.Begun = time.Now().Add(-time.Hour) }, eks.UpdateFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarbour(t)
+			id := h.active("prod")
+			key := h.beginUpgrade(id, eks.VersionUpdate, "1.36")
+			h.interrupt = func(what string) error {
+				if what == test.failing {
+					return errors.New("not now")
+				}
+				return nil
+			}
+			free := h.deps.FreePorts
+			h.deps.FreePorts = func(ctx context.Context, n int) ([]int, func(), error) {
+				if err := h.at("ports"); err != nil {
+					return nil, nil, err
+				}
+				return free(ctx, n)
+			}
+			h.restart()
+			_, _ = h.controller.Reconcile(t.Context(), id)
+			item, err := Records(h.store).Get(t.Context(), h.cluster(id).ID)
+			must(t, err)
+			test.begun(&item.Value)
+			_, err = Records(h.store).Put(t.Context(), item)
+			must(t, err)
+			if _, err := h.controller.Reconcile(t.Context(), id); err == nil {
+				t.Error("the pass goes through")
+			}
+			if u := h.update(key); u.Status != test.want {
+				t.Errorf("update %+v, want %s", u, test.want)
+			}
+		})
 	}
 }

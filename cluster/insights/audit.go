@@ -108,8 +108,9 @@ func (t *timestamp) UnmarshalJSON(b []byte) error {
 func (e *event) counts() bool {
 	ref := &e.ObjectRef
 	ends := kube.FindAPI(ref.APIGroup, ref.APIVersion, ref.Resource) != nil
-	// A definition says so of its custom resource. Of Kubernetes' own APIs the table knows more: some are deprecated and stay.
-	custom := !ends && e.Annotations["k8s.io/deprecated"] == "true" && strings.Contains(ref.APIGroup, ".") && !strings.HasSuffix(ref.APIGroup, ".k8s.io")
+	// A definition says so of its custom resource, whose group always has a dot and may end in .k8s.io, as that of the Gateway API. Of
+	// Kubernetes' own APIs the table knows more: those that are deprecated and stay are in the core group.
+	custom := !ends && e.Annotations["k8s.io/deprecated"] == "true" && strings.Contains(ref.APIGroup, ".")
 	if !ends && !custom || e.At.IsZero() || systemClient(e) {
 		return false
 	}

@@ -35,6 +35,7 @@ func TestParseLine(t *testing.T) {
 		"another API":                         {line: line("flowcontrol.apiserver.k8s.io", "apps", "v1beta3", "v1", "flowschemas", "deployments", plain, "")},
 		"deprecated, but it stays":            {line: line("/apis/flowcontrol.apiserver.k8s.io/v1beta3", "/api/v1", "flowschemas", "endpoints", `"apiGroup":"flowcontrol.apiserver.k8s.io","apiVersion":"v1beta3"`, `"apiVersion":"v1"`)},
 		"a custom resource":                   {line: line("flowcontrol.apiserver.k8s.io", "shop.example.com", "v1beta3", "v1alpha1", "flowschemas", "carts", "1.32", ""), counts: true},
+		"a custom resource of *.k8s.io":       {line: line("flowcontrol.apiserver.k8s.io", "gateway.networking.k8s.io", "v1beta3", "v1beta1", "flowschemas", "httproutes", "1.32", ""), counts: true},
 		"a custom resource that is fine":      {line: line("flowcontrol.apiserver.k8s.io", "shop.example.com", "v1beta3", "v1", "flowschemas", "carts", plain, "")},
 		"the garbage collector":               {line: line(`"ops"`, `"system:serviceaccount:kube-system:generic-garbage-collector"`)},
 		"the controller manager":              {line: line(`"ops"`, `"system:kube-controller-manager"`)},

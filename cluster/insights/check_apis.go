@@ -70,7 +70,7 @@ func (v *view) usage(status eks.InsightStatusValue, of func(apiKey) (eks.Depreca
 		into.resources = append(into.resources, eks.InsightResource{Status: s, URI: d.Usage})
 	}
 	f := finding{
-		deprecations: first(append(sorted(used.deprecations), sorted(stopped.deprecations)...), maxShownAPIs),
+		deprecations: fit(first(append(sorted(used.deprecations), sorted(stopped.deprecations)...), maxShownAPIs)),
 		resources:    append(byURI(used.resources), byURI(stopped.resources)...),
 		more:         more,
 	}

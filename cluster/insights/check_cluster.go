@@ -11,12 +11,13 @@ import (
 )
 
 // health is the check for issues of the cluster itself.
-func health(v *view) check { return healthCheck(v, eks.UpgradeReadiness, v.target()) }
+func health(v *view) check {
+	return healthCheck(eks.UpgradeReadiness, v.target(), "Checks for any cluster health issues that prevent successful upgrade to the next Kubernetes version on EKS.")
+}
 
-func healthCheck(_ *view, category, version string) check {
+func healthCheck(category, version, description string) check {
 	return check{
-		name: "Cluster health issues", category: category, version: version,
-		description: "Checks for any cluster health issues that prevent successful upgrade to the next Kubernetes version on EKS.",
+		name: "Cluster health issues", category: category, version: version, description: description,
 		run: func(_ context.Context, v *view) (finding, error) {
 			var bad []eks.InsightResource
 			for _, issue := range v.cluster.Status.Health {
@@ -30,12 +31,12 @@ func healthCheck(_ *view, category, version string) check {
 
 // addons is the check that the installed add-ons have a version that runs on the next minor.
 func addons(v *view) check {
-	return addonCheck(eks.UpgradeReadiness, v.target(), "All installed EKS add-on versions are compatible with next Kubernetes version.")
+	return addonCheck("EKS add-on version compatibility", eks.UpgradeReadiness, v.target(), "All installed EKS add-on versions are compatible with next Kubernetes version.")
 }
 
-func addonCheck(category, version, good string) check {
+func addonCheck(name, category, version, good string) check {
 	return check{
-		name: "EKS add-on version compatibility", category: category, version: version,
+		name: name, category: category, version: version,
 		description: "Checks version of installed EKS add-ons to ensure they are compatible with Kubernetes " + version + ".",
 		run: func(ctx context.Context, v *view) (finding, error) {
 			page, err := eks.Addons(v.store).List(ctx, store.ID(v.cluster.ID)+"/", "", 0)
@@ -74,14 +75,14 @@ func rollback(v *view) []check {
 	if !ok || minorOf(to) != v.minor-1 || v.now.Sub(at) > rollbackWindow {
 		return nil
 	}
-	return rollbackChecks(v, to)
+	return rollbackChecks(to)
 }
 
-// rollbackChecks are the checks for going back to a minor.
-func rollbackChecks(v *view, to string) []check {
+// rollbackChecks are the checks for going back to a minor, named as on EKS.
+func rollbackChecks(to string) []check {
 	return []check{
-		healthCheck(v, eks.RollbackReadiness, to),
-		addonCheck(eks.RollbackReadiness, to, "All installed EKS add-on versions are compatible with the Kubernetes version to roll back to."),
+		healthCheck(eks.RollbackReadiness, to, "Checks for any cluster health issues that prevent a successful rollback to Kubernetes "+to+"."),
+		addonCheck("EKS add-on version rollback compatibility", eks.RollbackReadiness, to, "All installed EKS add-on versions are compatible with the Kubernetes version to roll back to."),
 		newerKubelets(to),
 	}
 }
@@ -89,7 +90,7 @@ func rollbackChecks(v *view, to string) []check {
 // newerKubelets is the check that no node is newer than the minor to go back to.
 func newerKubelets(to string) check {
 	return check{
-		name: "Kubelet version skew", category: eks.RollbackReadiness, version: to,
+		name: "Kubelet version rollback compatibility", category: eks.RollbackReadiness, version: to,
 		description: "Checks that no kubelet in the cluster is newer than Kubernetes " + to + ": nodes are rolled back before the control plane.",
 		run: func(ctx context.Context, v *view) (finding, error) {
 			nodes, err := v.list(ctx, nodesPath)
@@ -106,7 +107,7 @@ func newerKubelets(to string) check {
 					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: "its kubelet is " + version}, URI: o.uri(nodesPath)})
 				}
 			}
-			return trouble(eks.InsightError, bad, "No kubelet is newer than the version to roll back to.", "Kubelets are newer than Kubernetes "+to+".",
+			return trouble(eks.InsightError, bad, "No kubelet is newer than the version to roll back to.", "At least one node kubelet version matches the cluster control plane version.",
 				"Roll the nodes back first, with UpdateNodegroupVersion."), nil
 		},
 	}

@@ -251,7 +251,7 @@ func (c *Controller) RollbackBlockers(ctx context.Context, cluster *eks.Cluster,
 		return nil, err
 	}
 	defer v.client.Close()
-	for _, check := range rollbackChecks(v, target) {
+	for _, check := range rollbackChecks(target) {
 		f, err := check.run(ctx, v)
 		if err != nil || f.status.Status == eks.InsightError {
 			names = append(names, check.name)

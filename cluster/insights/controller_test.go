@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -66,8 +67,8 @@ func TestChecks(t *testing.T) {
 		"kubelets of the minor":    {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "UPGRADE Kubelet version skew PASSING"},
 		"kubelets two behind":      {lists: lists{nodesPath: kubelet("v1.29.4-eks-1", "")}, want: "UPGRADE Kubelet version skew WARNING"},
 		"kubelets three behind":    {lists: lists{nodesPath: kubelet("v1.28.4", "")}, want: "UPGRADE Kubelet version skew ERROR"},
-		"kubelets of the past":     {lists: lists{nodesPath: kubelet("v1.30.4", "")}, want: "ROLLBACK Kubelet version skew PASSING"},
-		"kubelets of the future":   {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "ROLLBACK Kubelet version skew ERROR"},
+		"kubelets of the past":     {lists: lists{nodesPath: kubelet("v1.30.4", "")}, want: "ROLLBACK Kubelet version rollback compatibility PASSING"},
+		"kubelets of the future":   {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "ROLLBACK Kubelet version rollback compatibility ERROR"},
 		"old kube-proxy":           {lists: lists{daemonSetsPath: {`{"metadata":{"namespace":"kube-system","name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"image":"r:5000/kube-proxy:v1.28.0@sha256:1"}]}}}}`}}, want: "kube-proxy version skew ERROR"},
 		"Amazon Linux 2":           {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2")}, want: "Amazon Linux 2 compatibility WARNING"},
 		"Amazon Linux 2023":        {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2023.5")}, want: "Amazon Linux 2 compatibility PASSING"},
@@ -102,6 +103,33 @@ func TestChecks(t *testing.T) {
 				t.Errorf("got\n%s\nwant %s", all, test.want)
 			}
 		})
+	}
+}
+
+// What an insight names fits into its record, whatever clients call themselves.
+func TestInsightIsBounded(t *testing.T) {
+	const apis, agents = 60, 300
+	calls := map[apiKey][]client{}
+	for n := range apis {
+		key := apiKey{"shop.example.com", "v1", fmt.Sprint("carts", n)}
+		for m := range agents {
+			calls[key] = append(calls[key], client{fmt.Sprint(m) + strings.Repeat("\x01", 1000), 2, noon})
+		}
+	}
+	v := newView(testCluster(), noon, noon, calls)
+	f := v.usage(eks.InsightWarning, func(k apiKey) (eks.Deprecation, bool) { return eks.Deprecation{Usage: k.path()}, true }, nil)
+	b, err := json.Marshal(f.deprecations)
+	if err != nil || len(b) > 2*maxShownBytes || len(f.deprecations) != maxShownAPIs {
+		t.Errorf("%d APIs in %d bytes, %v", len(f.deprecations), len(b), err)
+	}
+	for _, d := range f.deprecations {
+		sum := 0
+		for _, c := range d.Clients {
+			sum += c.Requests
+		}
+		if last := d.Clients[len(d.Clients)-1]; sum != 2*agents || last.UserAgent != otherAgents || !last.LastAt.Equal(noon) {
+			t.Fatalf("%s: %d requests, the last client is %+v", d.Usage, sum, last)
+		}
 	}
 }
 

@@ -59,7 +59,9 @@ func (i *ingest) load(ctx context.Context) error {
 		return err
 	}
 	for _, corrupt := range page.Corrupt { // is counted anew
-		i.deps.Log.ErrorContext(ctx, "a record is corrupt", "key", corrupt.Key, "error", corrupt.Err)
+		if err := i.drop(ctx, corrupt); err != nil {
+			return err
+		}
 	}
 	i.usage.mu.Lock()
 	defer i.usage.mu.Unlock()
@@ -68,14 +70,27 @@ func (i *ingest) load(ctx context.Context) error {
 		i.saved[item.Value.API] = true
 	}
 	item, err := cursors(i.deps.Store).Get(ctx, cursorID(i.clusterID))
-	if err == nil {
+	corrupt, is := errors.AsType[*store.CorruptError](err)
+	switch {
+	case err == nil:
 		i.hasCursor, i.written = true, item.Value
 		i.usage.garbage, i.usage.lost = item.Value.Garbage, item.Value.Lost
-	} else if !errors.Is(err, store.ErrNotFound) {
+	case is: // the log is counted from its beginning: some of it twice
+		if err := i.drop(ctx, corrupt); err != nil {
+			return err
+		}
+	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
 	i.tail = newTail(i.deps.AuditLog(i.clusterID), i.written.Position)
 	return nil
+}
+
+// drop removes a record that cannot be read, so that another can be written in its place.
+func (i *ingest) drop(ctx context.Context, corrupt *store.CorruptError) error {
+	i.deps.Log.ErrorContext(ctx, "a record is corrupt", "key", corrupt.Key, "error", corrupt.Err)
+	_, err := i.deps.Store.Commit(ctx, store.Delete(corrupt.Key, store.AnyRevision))
+	return err
 }
 
 // run counts until ctx ends. What was counted and not written then is counted again from the log.
@@ -155,7 +170,7 @@ func (i *ingest) flush(ctx context.Context) error {
 	var keys []apiKey
 	commit := func() error {
 		if _, err := i.deps.Store.Commit(ctx, ops...); err != nil {
-			return err
+			return i.resume(ctx, err)
 		}
 		for _, k := range keys {
 			i.saved[k], i.usage.apis[k].dirty = true, false
@@ -183,6 +198,24 @@ func (i *ingest) flush(ctx context.Context) error {
 	}
 	i.hasCursor, i.written = true, next
 	return nil
+}
+
+// resume notes which records there are after a commit that found one: an earlier one was written although its answer was an error.
+func (i *ingest) resume(ctx context.Context, failed error) error {
+	if !errors.Is(failed, store.ErrExists) {
+		return failed
+	}
+	page, err := usageRecords(i.deps.Store).List(ctx, usageOf(i.clusterID), "", 0)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	for _, item := range page.Items {
+		i.saved[item.Value.API] = true
+	}
+	if _, err := cursors(i.deps.Store).Get(ctx, cursorID(i.clusterID)); err == nil {
+		i.hasCursor = true
+	}
+	return failed
 }
 
 func (i *ingest) usageOp(key apiKey, api *apiUsage) store.Op {

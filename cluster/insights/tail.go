@@ -88,7 +88,8 @@ func (t *tail) read() (lines []byte, more bool, err error) {
 	if !t.same(f) {
 		return nil, false, errRotated
 	}
-	return lines, more, t.advance(f, int64(len(lines)))
+	t.advance(lines)
+	return lines, more, nil
 }
 
 // same is whether a file is the one that the position is in.
@@ -133,19 +134,12 @@ func (t *tail) readFrom(f *os.File) (lines []byte, more bool, err error) {
 	}
 }
 
-func (t *tail) advance(f *os.File, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	t.pos.Offset += n
+// advance moves the position behind what was read. The first of a file is how it begins: by now it may have been truncated.
+func (t *tail) advance(lines []byte) {
 	if t.pos.Head == "" {
-		head := make([]byte, min(headBytes, t.pos.Offset))
-		if _, err := f.ReadAt(head, 0); err != nil {
-			return err
-		}
-		t.pos.Head = string(head)
+		t.pos.Head = string(first(lines, headBytes))
 	}
-	return nil
+	t.pos.Offset += int64(len(lines))
 }
 
 // rotated reads one file that was rotated to its end: that which the position is in, or which comes after the one before. lost is
@@ -167,9 +161,7 @@ func (t *tail) rotated(ctx context.Context, fn func(line []byte)) (lost bool, er
 		if err != nil {
 			return false, err
 		}
-		if err := t.advance(f, int64(len(lines))); err != nil {
-			return false, err
-		}
+		t.advance(lines)
 		each(lines, fn)
 		if !more {
 			t.pos = position{Before: headOf(f)}

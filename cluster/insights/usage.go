@@ -187,23 +187,46 @@ func (r usageRecord) usage() *apiUsage {
 	return api
 }
 
+// maxShownClients is how many clients of an API an insight names.
+const maxShownClients = 100
+
 // stats are clients as an insight shows them.
 func stats(clients []client) (list []eks.ClientStat) {
-	for i, c := range clients {
-		if i == maxShownClients { // the rest in one
-			rest := eks.ClientStat{UserAgent: otherAgents}
-			for _, c := range clients[i:] {
-				rest.Requests += c.count
-				if c.last.After(rest.LastAt) {
-					rest.LastAt = c.last
-				}
-			}
-			return append(list, rest)
-		}
+	for _, c := range clients {
 		list = append(list, eks.ClientStat{UserAgent: c.agent, Requests: c.count, LastAt: c.last})
+	}
+	return fold(list, maxShownClients)
+}
+
+// fold are the first n clients, and the rest in one.
+func fold(list []eks.ClientStat, n int) []eks.ClientStat {
+	if len(list) <= n {
+		return list
+	}
+	rest := eks.ClientStat{UserAgent: otherAgents}
+	for _, c := range list[n:] {
+		rest.Requests += c.Requests
+		if c.LastAt.After(rest.LastAt) {
+			rest.LastAt = c.LastAt
+		}
+	}
+	return append(slices.Clip(list[:n]), rest)
+}
+
+// maxShownBytes bounds all clients that an insight names, in a record: those of a cluster are written in one commit, and etcd takes
+// 1.5 MiB.
+const maxShownBytes = 256 << 10
+
+// fit folds the clients of those APIs that there is no room for.
+func fit(list []eks.Deprecation) []eks.Deprecation {
+	room := maxShownBytes
+	for i := range list {
+		for n, c := range list[i].Clients {
+			if room -= 6*len(c.UserAgent) + 100; room < 0 { // JSON may take six bytes for one
+				list[i].Clients = fold(list[i].Clients, n)
+				break
+			}
+		}
 	}
 	return list
 }
-
-// maxShownClients is how many clients of an API an insight names.
-const maxShownClients = 100

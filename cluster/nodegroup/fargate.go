@@ -197,9 +197,9 @@ func (f *Fargate) launch(ctx context.Context, r *round, p *pod) error {
 
 // machine is what the pod's machine is made from. It tells the cluster that it takes Fargate pods only.
 func (f *Fargate) machine(r *round, profile *eks.FargateProfile, p *pod, s size) (ec2.Launch, error) {
-	image, ok := f.deps.EC2.ImageFor(r.cluster.Spec.Version, false)
+	image, ok := f.deps.EC2.ImageFor(r.cluster.NodeLimit(), false)
 	if !ok {
-		return ec2.Launch{}, fmt.Errorf("there is no image for nodes with Kubernetes %s", r.cluster.Spec.Version)
+		return ec2.Launch{}, fmt.Errorf("there is no image for nodes with Kubernetes %s", r.cluster.NodeLimit())
 	}
 	labels := map[string]string{computeTypeKey: fargateType}
 	data, err := nodeConfig(&r.cluster, labels, []eks.Taint{{Key: computeTypeKey, Value: fargateType, Effect: "NO_SCHEDULE"}}, nil)

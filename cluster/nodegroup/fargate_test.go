@@ -133,6 +133,30 @@ func TestFargate(t *testing.T) {
 	}
 }
 
+// TestFargateDuringAnUpgrade: no machine is newer than what the control plane serves.
+func TestFargateDuringAnUpgrade(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	w.passes(t)
+	item, err := eks.Clusters(w.store).Get(t.Context(), eks.ClusterKey(scope, "prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item.Value.Status.Status, item.Value.Status.Versions = eks.ClusterUpdating, []eks.VersionSince{{Version: "1.34"}}
+	if _, err := eks.Clusters(w.store).Put(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	w.addFargatePod("web", nil)
+	w.passes(t)
+	live := w.live(t)
+	if len(live) != 1 {
+		t.Fatalf("%d machines, want one", len(live))
+	}
+	if image, ok := w.ec2.ImageByID(live[0].ImageID); !ok || image.Minor != "1.34" {
+		t.Errorf("the machine's image is %+v, want one of 1.34 until the control plane serves %s", image, item.Value.Spec.Version)
+	}
+}
+
 func TestFargateProfileDeletion(t *testing.T) {
 	t.Parallel()
 	w := newFargateWorld(t)

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	"minato.dev/minato/kube"
@@ -102,7 +103,8 @@ func (p Prices) past(c *eks.Cluster, now time.Time) (sum float64) {
 	if len(c.Status.Versions) > 0 {
 		version = c.Status.Versions[0].Version
 	}
-	for _, next := range append(c.Status.Versions[min(1, len(c.Status.Versions)):], eks.VersionSince{Since: now}) {
+	// Never appended to in place: others have the record, too.
+	for _, next := range append(slices.Clip(c.Status.Versions[min(1, len(c.Status.Versions)):]), eks.VersionSince{Since: now}) {
 		sum += p.fee(version, from, next.Since)
 		from, version = next.Since, next.Version
 	}

@@ -1,6 +1,7 @@
 package cost_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -58,10 +59,14 @@ func TestOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := &eks.Cluster{CreatedAt: day(t, c.created), Spec: eks.ClusterSpec{Version: "1.34"}, Status: eks.Status{Versions: c.versions}}
+			roomy := append(make([]eks.VersionSince, 0, 10), c.versions...)
+			cluster := &eks.Cluster{CreatedAt: day(t, c.created), Spec: eks.ClusterSpec{Version: "1.34"}, Status: eks.Status{Versions: roomy}}
 			got, want := cost.Published.Of(cluster, c.nodes, day(t, c.now), c.upcoming).Cents(), c.want.Cents()
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if rest := roomy[len(c.versions):cap(roomy)]; slices.ContainsFunc(rest, func(v eks.VersionSince) bool { return v != eks.VersionSince{} }) {
+				t.Errorf("the record's versions were appended to: %+v", rest)
 			}
 			if sum := got.Plus(got); sum.EKS.MonthAhead != 2*got.EKS.MonthAhead {
 				t.Errorf("twice %+v is %+v", got, sum)

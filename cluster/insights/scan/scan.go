@@ -81,7 +81,7 @@ func (s *Scanner) Reader(source string, r io.Reader) {
 	s.Report.Files++
 	lines := bufio.NewReaderSize(r, 64<<10)
 	var doc []byte
-	begin, n, skipping := 1, 0, false
+	begin, n, skipping, within := 1, 0, false, false
 	flush := func() {
 		if !skipping {
 			s.document(source, begin, doc)
@@ -95,10 +95,11 @@ func (s *Scanner) Reader(source string, r io.Reader) {
 			if !full {
 				n++
 			}
-			if separator(line) {
+			if !within && separator(line) {
 				flush()
 				line = line[3:]
 			}
+			within = full
 			if len(doc)+len(line) > maxDocument && !skipping {
 				skipping = true
 				s.problem(source, begin, fmt.Errorf("the document is longer than %d MiB, and is left out", maxDocument>>20))

@@ -35,6 +35,7 @@ func TestReader(t *testing.T) {
 		"deprecated":            {in: old, target: "1.31", objects: 1, findings: "1 deprecated FlowSchema shop"},
 		"documents":             {in: fine + "---\n" + fine + "--- # c\n" + old, objects: 3, findings: "11 removed FlowSchema shop"},
 		"CRLF":                  {in: strings.ReplaceAll(fine+"---\n"+old, "\n", "\r\n"), objects: 2, findings: "6 removed FlowSchema shop"},
+		"a long line with ---":  {in: "# " + strings.Repeat("x", 64<<10-2) + "--- a: b\n" + old, objects: 1, findings: "1 removed FlowSchema shop"},
 		"no newline at the end": {in: "kind: FlowSchema\napiVersion: 'flowcontrol.apiserver.k8s.io/v1beta3' # c", objects: 1, findings: "1 removed FlowSchema"},
 		"JSON":                  {in: `{"kind":"PodDisruptionBudget","apiVersion":"policy/v1beta1","metadata":{"name":"b","namespace":"shop"}}`, objects: 1, findings: "1 removed PodDisruptionBudget shop/b"},
 		"quoted keys":           {in: "\"apiVersion\": policy/v1beta1\n\"kind\": PodDisruptionBudget\n", objects: 1, findings: "1 removed PodDisruptionBudget"},
