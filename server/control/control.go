@@ -112,7 +112,10 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 		_ = json.NewEncoder(w).Encode(s.Status(r.Context()))
 	})
 	mux.HandleFunc("POST /shutdown", func(w http.ResponseWriter, _ *http.Request) {
+		// All of the answer is on its way before the server, this listener with it, begins to end.
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusAccepted)
+		_ = http.NewResponseController(w).Flush()
 		s.Shutdown()
 	})
 	mux.HandleFunc("POST /access/explain", s.explain)
