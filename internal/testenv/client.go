@@ -51,13 +51,13 @@ func (c *Client) With(vars ...string) *Client {
 func (e *Env) Anonymous(t testing.TB) *Client {
 	t.Helper()
 	dir := t.TempDir()
-	return &Client{dir: dir, vars: append(minimalEnviron(),
-		"HOME="+dir,
-		"MINATO_HOME="+string(e.Home),
-		"PATH="+filepath.Dir(e.binary)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"AWS_EC2_METADATA_DISABLED=true",
-		"AWS_PAGER=",
-	)}
+	path := []string{filepath.Dir(e.binary), os.Getenv("PATH")}
+	vars := append(minimalEnviron(), "HOME="+dir, "MINATO_HOME="+string(e.Home), "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
+	if awsDir != "" {
+		path = append([]string{awsDir}, path...)
+		vars = append(vars, socketVariable+"="+filepath.Join(awsDir, "socket"))
+	}
+	return &Client{dir: dir, vars: append(vars, "PATH="+strings.Join(path, string(os.PathListSeparator)))}
 }
 
 // Getenv is a variable of the client's environment; empty where there is none.

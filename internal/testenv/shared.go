@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -47,6 +48,15 @@ const maxParallel = 6
 // Main runs a package's tests, starting the shared server when the first test asks for it, and stops and purges it
 // afterwards. It returns the exit code for os.Exit; leftovers make it a failure.
 func Main(m *testing.M, o Options) int {
+	if filepath.Base(os.Args[0]) == "aws" {
+		return beAWS()
+	}
+	stop, err := startAWS()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer stop()
 	sharedOptions = o
 	// Each test may run a server with a control plane or two: on a machine with many cores memory ends before they do.
 	flag.Parse()
