@@ -11,7 +11,7 @@ import (
 )
 
 // Bounds of aws-chunked bodies. SDKs send chunks of 64 KiB to 1 MiB; a signed chunk is held in memory until its signature is
-// known to be right.
+// known to be right, in no more memory than has come of it, whatever it says to have.
 const (
 	maxChunk       = 16 << 20
 	maxChunkLine   = 1 << 10
@@ -27,7 +27,7 @@ type chunkReader struct {
 
 	left     int64         // of an unsigned chunk
 	verified *bytes.Reader // of a signed one
-	buf      []byte
+	buf      bytes.Buffer
 	err      error
 }
 
@@ -80,13 +80,11 @@ func (c *chunkReader) next() error {
 	if !ok || size > maxChunk {
 		return badChunk("a chunk of %d bytes says %.100q: want chunk-signature=… and at most %d bytes", size, extension, maxChunk)
 	}
-	if uint64(cap(c.buf)) < size {
-		c.buf = make([]byte, size)
-	}
-	data := c.buf[:size]
-	if _, err := io.ReadFull(c.r, data); err != nil {
+	c.buf.Reset()
+	if _, err := io.CopyN(&c.buf, c.r, int64(size)); err != nil {
 		return unexpected(err)
 	}
+	data := c.buf.Bytes()
 	if err := c.signer.check(data, signature); err != nil {
 		return err
 	}

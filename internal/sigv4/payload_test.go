@@ -67,6 +67,21 @@ func TestChunksThatAreNotWhatWasSigned(t *testing.T) {
 	}
 }
 
+// TestChunksTakeTheMemoryOfWhatComes has a chunk that says to be large and never comes.
+func TestChunksTakeTheMemoryOfWhatComes(t *testing.T) {
+	t.Parallel()
+	r, ok := awsExample(t, strings.NewReader("1000000;chunk-signature=00\r\nhello")).(*chunkReader)
+	if !ok {
+		t.Fatal("the body is not read in chunks")
+	}
+	if _, err := io.ReadAll(r); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("half a chunk: %v", err)
+	}
+	if got := r.buf.Cap(); got > 64<<10 {
+		t.Errorf("5 bytes of a chunk lie in %d", got)
+	}
+}
+
 func TestUnsignedChunksWithTrailer(t *testing.T) {
 	t.Parallel()
 	s, trailer := &Signed{declaredHash: unsignedTrailer}, http.Header{}
