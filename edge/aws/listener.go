@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"minato.dev/minato"
+	"minato.dev/minato/internal/sigv4"
 	"minato.dev/minato/service/iam"
 )
 
@@ -82,7 +83,7 @@ func (l *Listener) Handle(pattern string, h http.Handler) { l.open.Handle(patter
 
 // ServeHTTP serves an open path, or authenticates a request, hands it to its service's API, and tells of it.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, pattern := l.open.Handler(r); pattern != "" {
+	if l.isOpen(r) {
 		l.open.ServeHTTP(w, r)
 		return
 	}
@@ -99,6 +100,20 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rec.status == broken {
 		panic(http.ErrAbortHandler) // closes the connection, so that half an answer is not taken for a whole one
 	}
+}
+
+// isOpen is whether a request is for an open path. One that is signed for S3 is not: its path is the name of a bucket, and a bucket may
+// be called metrics.
+func (l *Listener) isOpen(r *http.Request) bool {
+	if _, pattern := l.open.Handler(r); pattern == "" {
+		return false
+	}
+	signed, err := sigv4.Parse(r, sigv4.Rules{})
+	if err != nil {
+		return true
+	}
+	_, streams := l.apis[signed.Scope.Service].(Streaming)
+	return !streams
 }
 
 // answer writes the one response of a request, also when its service panics.
