@@ -36,7 +36,8 @@ type Object struct {
 	Key      string    `json:"-"`
 	Size     int64     `json:"size"` // bytes
 	Modified time.Time `json:"modified"`
-	Parts    int       `json:"parts,omitempty"` // of a multipart upload; 0 for others
+	Parts    int       `json:"parts,omitempty"`  // of a multipart upload; 0 for others
+	Upload   string    `json:"upload,omitempty"` // the id of that upload
 	Meta
 	Extents []Extent `json:"extents,omitempty"`
 }

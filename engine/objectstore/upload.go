@@ -139,7 +139,7 @@ func (s *Store) Complete(bucket, key, id string, named []Named, finish func([]Pa
 		if err != nil {
 			return nil, err
 		}
-		o = Object{Key: key, Parts: len(chosen)}
+		o = Object{Key: key, Parts: len(chosen), Upload: id}
 		for _, p := range chosen {
 			o.Size += p.Extent.Size
 			if p.Extent.Size > 0 {

@@ -66,6 +66,8 @@ func checkBucketName(name string) error {
 
 // CreateBucket makes a bucket in the caller's account. A location is the region, or empty.
 func (s *Service) CreateBucket(ctx context.Context, c Caller, name, location string) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	if err := checkBucketName(name); err != nil {
 		return err
 	}
@@ -106,6 +108,8 @@ func newID() string {
 
 // DeleteBucket deletes a bucket that has no objects.
 func (s *Service) DeleteBucket(ctx context.Context, c Caller, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	b, err := s.open(ctx, c, name, question{action: "DeleteBucket"})
 	if err != nil {
 		return err
@@ -134,12 +138,9 @@ func (s *Service) Bucket(ctx context.Context, c Caller, name, action string) (Bu
 
 // CheckOwner holds a bucket to an account. It needs no permission: who names the account learns no more than whether it is that one.
 func (s *Service) CheckOwner(ctx context.Context, name, account string) error {
-	item, err := s.buckets().Get(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return noSuchBucket(name)
-	}
+	item, err := s.find(ctx, name)
 	if err != nil {
-		return fmt.Errorf("reading the record of bucket %s: %w", name, err)
+		return err
 	}
 	if item.Value.Account != account {
 		return minato.Errorf(minato.Denied, "The bucket %s is not in the account %s", name, account).Because(AccessDenied)
@@ -149,6 +150,8 @@ func (s *Service) CheckOwner(ctx context.Context, name, account string) error {
 
 // ListBuckets are the caller's account's buckets, by name.
 func (s *Service) ListBuckets(ctx context.Context, c Caller) (list []Bucket, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	d, err := s.Decide(ctx, iam.Access{Credential: c.Credential, Action: "s3:ListAllMyBuckets", Resource: minato.NewARN("s3", "", "", "*"), Context: c.Context}, nil, c.Scope.Account)
 	if err != nil {
 		return nil, err
@@ -185,6 +188,8 @@ func (s *Service) EnsureContents(ctx context.Context) (buckets int, err error) {
 
 // change writes a bucket's record anew.
 func (s *Service) change(ctx context.Context, c Caller, name, action string, edit func(b *Bucket) error) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	_, err := s.buckets().Modify(ctx, name, func(b *Bucket) error {
 		if err := s.may(ctx, c, b, question{action: action}); err != nil {
 			return err

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/service/iam/policy"
@@ -13,6 +14,8 @@ const maxPolicy = 20 << 10
 
 // PutBucketPolicy sets a bucket's policy. One that lets in everybody is refused: public access is blocked.
 func (s *Service) PutBucketPolicy(ctx context.Context, c Caller, bucket, document string) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	if len(document) > maxPolicy {
 		return invalid(MalformedPolicy, "Policy has %d bytes: want %d at most", len(document), maxPolicy)
 	}
@@ -22,6 +25,11 @@ func (s *Service) PutBucketPolicy(ctx context.Context, c Caller, bucket, documen
 	}
 	if err != nil {
 		return err
+	}
+	for _, resource := range p.Resources() {
+		if !isOf(bucket, resource) {
+			return invalid(MalformedPolicy, "Policy has invalid resource: %q is not arn:aws:s3:::%s or in it", resource, bucket)
+		}
 	}
 	if p.Public() {
 		return minato.Errorf(minato.Denied, "User: %s is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::%s\" "+
@@ -35,6 +43,12 @@ func (s *Service) PutBucketPolicy(ctx context.Context, c Caller, bucket, documen
 		return err
 	}
 	return s.changePolicy(ctx, c, bucket, "PutBucketPolicy", document, ids)
+}
+
+// isOf is whether a resource of a policy is a bucket, or something in it.
+func isOf(bucket, resource string) bool {
+	rest, ok := strings.CutPrefix(resource, "arn:aws:s3:::"+bucket)
+	return ok && (rest == "" || strings.ContainsRune("/*", rune(rest[0])))
 }
 
 // changePolicy is for the bucket's own account: no policy of the bucket hands it on.

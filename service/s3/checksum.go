@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -42,8 +43,8 @@ func IsAlgorithm(name string) bool {
 type Expect struct {
 	MD5       string // Content-MD5, base64; empty for none
 	Algorithm string // of Checksum, in lower case; empty for none
-	// Checksum is the checksum, which is known when all of the body has been read if it comes after it; empty where the client leaves
-	// it to the server to compute one.
+	// Checksum is the checksum, nil where the client leaves it to the server to compute one. One that comes after the body is known
+	// when all of that has been read, and empty if it has not come.
 	Checksum func() string
 }
 
@@ -71,6 +72,17 @@ func newDigest(body io.Reader, expect Expect, header map[string]string) (*digest
 	return d, nil
 }
 
+// Check is whether a document is what its sender says.
+func Check(document []byte, expect Expect) error {
+	d, err := newDigest(bytes.NewReader(document), expect, nil)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, d) // a reader of bytes does not fail
+	_, err = d.finish(0)
+	return err
+}
+
 // finish compares with what the client has said.
 func (d *digest) finish(int64) (objectstore.Meta, error) {
 	sum := d.md5.Sum(nil)
@@ -85,7 +97,12 @@ func (d *digest) finish(int64) (objectstore.Meta, error) {
 	}
 	got := base64.StdEncoding.EncodeToString(d.checksum.Sum(nil))
 	if d.expect.Checksum != nil {
-		if want := d.expect.Checksum(); want != "" && want != got {
+		want := d.expect.Checksum()
+		if want == "" {
+			return objectstore.Meta{}, invalid(MalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema: "+
+				"there is no %s in it.", checksumHeader(d.algorithm))
+		}
+		if want != got {
 			return objectstore.Meta{}, invalid(BadDigest, "The %s you specified did not match the calculated checksum.", strings.ToUpper(d.algorithm))
 		}
 	}

@@ -10,18 +10,18 @@ import (
 // maxPage is how many keys and common prefixes a page has at most.
 const maxPage = 1000
 
-// ListObjects lists a bucket.
-func (s *Service) ListObjects(ctx context.Context, c Caller, bucket string, o objectstore.ListOptions) (objectstore.Listing, error) {
+// ListObjects lists a bucket, whose objects are all its account's.
+func (s *Service) ListObjects(ctx context.Context, c Caller, bucket string, o objectstore.ListOptions) (owner string, l objectstore.Listing, err error) {
 	b, err := s.open(ctx, c, bucket, question{action: "ListBucket", keys: map[string]string{
 		"prefix": o.Prefix, "delimiter": o.Delimiter, "max-keys": strconv.Itoa(o.Limit),
 	}})
 	if err != nil {
-		return objectstore.Listing{}, err
+		return "", l, err
 	}
 	o.Limit = min(o.Limit, maxPage)
 	if o.Limit == 0 {
-		return objectstore.Listing{}, nil
+		return b.Account, l, nil
 	}
-	l, err := s.Objects.List(b.ID, o)
-	return l, contentError(err)
+	l, err = s.Objects.List(b.ID, o)
+	return b.Account, l, contentError(err)
 }

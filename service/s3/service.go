@@ -53,6 +53,7 @@ const (
 	InvalidRequest       = "InvalidRequest"
 	KeyTooLong           = "KeyTooLongError"
 	MalformedPolicy      = "MalformedPolicy"
+	MalformedTrailer     = "MalformedTrailerError"
 	MethodNotAllowed     = "MethodNotAllowed"
 	NoSuchBucket         = "NoSuchBucket"
 	NoSuchBucketPolicy   = "NoSuchBucketPolicy"
@@ -80,14 +81,28 @@ type question struct {
 	keys   map[string]string
 }
 
-// open finds a bucket and asks whether the caller may do something in it.
-func (s *Service) open(ctx context.Context, c Caller, bucket string, q question) (Bucket, error) {
-	item, err := s.buckets().Get(ctx, bucket)
+// recordTime is how long a request waits for records and decisions at most; only contents take as long as they are long.
+const recordTime = 30 * time.Second
+
+// find reads a bucket's record.
+func (s *Service) find(ctx context.Context, name string) (store.Item[Bucket], error) {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
+	item, err := s.buckets().Get(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return Bucket{}, noSuchBucket(bucket)
+		return item, noSuchBucket(name)
 	}
 	if err != nil {
-		return Bucket{}, fmt.Errorf("reading the record of bucket %s: %w", bucket, err)
+		return item, fmt.Errorf("reading the record of bucket %s: %w", name, err)
+	}
+	return item, nil
+}
+
+// open finds a bucket and asks whether the caller may do something in it.
+func (s *Service) open(ctx context.Context, c Caller, bucket string, q question) (Bucket, error) {
+	item, err := s.find(ctx, bucket)
+	if err != nil {
+		return Bucket{}, err
 	}
 	return item.Value, s.may(ctx, c, &item.Value, q)
 }
@@ -109,6 +124,8 @@ func (s *Service) may(ctx context.Context, c Caller, b *Bucket, q question) erro
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	d, err := s.Decide(ctx, access, named, b.Account)
 	if err != nil || d.Allowed {
 		return err

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"minato.dev/minato"
 	"minato.dev/minato/engine/objectstore"
 )
 
@@ -83,22 +82,6 @@ func (s *Service) CopyPart(ctx context.Context, c Caller, in Copy) (objectstore.
 	body, stop := pipe(contents, offset, length)
 	defer stop()
 	return s.UploadPart(ctx, c, PartRef{in.Ref, in.UploadID, in.PartNumber}, body, Expect{})
-}
-
-// CompleteUpload makes an object of parts of an upload.
-func (s *Service) CompleteUpload(ctx context.Context, c Caller, r PartRef, parts []objectstore.Named, conditions Conditions) (objectstore.Object, error) {
-	b, err := s.open(ctx, c, r.Bucket, question{action: "PutObject", key: r.Key})
-	if err != nil {
-		return objectstore.Object{}, err
-	}
-	if len(parts) == 0 || len(parts) > MaxParts {
-		return objectstore.Object{}, minato.Errorf(minato.Invalid, "You must specify at least one part, and %d at most", MaxParts).Because("MalformedXML")
-	}
-	if !slices.IsSortedFunc(parts, func(x, y objectstore.Named) int { return x.Number - y.Number }) {
-		return objectstore.Object{}, invalid(InvalidPartOrder, "The list of parts was not in ascending order. Parts must be ordered by part number.")
-	}
-	o, err := s.Objects.Complete(b.ID, r.Key, r.UploadID, parts, ofParts, func(old *objectstore.Object) error { return conditions.check(old, false) })
-	return o, contentError(err)
 }
 
 // AbortUpload ends an upload without an object.

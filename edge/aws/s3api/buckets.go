@@ -97,9 +97,9 @@ func getBucketPolicy(r *request) error {
 }
 
 func putBucketPolicy(r *request) error {
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxXML))
+	b, err := r.checkedDocument()
 	if err != nil {
-		return bodyError(err)
+		return err
 	}
 	return r.noContent(r.service.PutBucketPolicy(r.ctx(), r.caller, r.ref.Bucket, string(b)))
 }

@@ -40,18 +40,14 @@ type entry struct {
 
 type commonPrefix struct{ Prefix string }
 
-// page asks for a page after a key, and makes what both versions have of it.
-func (r *request) page(after string) (*listing, objectstore.Listing, error) {
-	encode, err := r.encoder()
-	if err != nil {
-		return nil, objectstore.Listing{}, err
-	}
+// page asks for a page after a key, and makes what both versions have of it. The objects have their owner if that is wanted.
+func (r *request) page(encode func(string) string, after string, owners bool) (*listing, objectstore.Listing, error) {
 	limit, err := r.number("max-keys", 1000)
 	if err != nil {
 		return nil, objectstore.Listing{}, err
 	}
 	o := objectstore.ListOptions{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter"), After: after, Limit: limit}
-	l, err := r.service.ListObjects(r.ctx(), r.caller, r.ref.Bucket, o)
+	account, l, err := r.service.ListObjects(r.ctx(), r.caller, r.ref.Bucket, o)
 	if err != nil {
 		return nil, l, err
 	}
@@ -59,9 +55,13 @@ func (r *request) page(after string) (*listing, objectstore.Listing, error) {
 		Name: r.ref.Bucket, Prefix: encode(o.Prefix), Delimiter: encode(o.Delimiter), MaxKeys: limit,
 		EncodingType: r.query.Get("encoding-type"), IsTruncated: l.More,
 	}
+	var by *owner
+	if owners {
+		by = &owner{ID: account}
+	}
 	for _, object := range l.Objects {
 		out.Contents = append(out.Contents, entry{
-			Key: encode(object.Key), LastModified: object.Modified.Format(timeForm), ETag: `"` + object.ETag + `"`, Size: object.Size, StorageClass: "STANDARD",
+			Key: encode(object.Key), LastModified: object.Modified.Format(timeForm), ETag: `"` + object.ETag + `"`, Size: object.Size, Owner: by, StorageClass: "STANDARD",
 		})
 	}
 	for _, prefix := range l.Prefixes {
@@ -106,30 +106,29 @@ func listObjectsV2(r *request) error {
 		}
 		after = string(b)
 	}
-	out, l, err := r.page(after)
+	encode, err := r.encoder()
 	if err != nil {
 		return err
 	}
-	out.StartAfter, out.ContinuationToken = r.query.Get("start-after"), r.query.Get("continuation-token")
+	out, l, err := r.page(encode, after, r.query.Get("fetch-owner") == "true")
+	if err != nil {
+		return err
+	}
+	out.StartAfter, out.ContinuationToken = encode(r.query.Get("start-after")), r.query.Get("continuation-token")
 	out.KeyCount = new(len(l.Objects) + len(l.Prefixes))
 	if l.More {
 		out.NextContinuationToken = base64.RawURLEncoding.EncodeToString([]byte(l.Last))
-	}
-	if r.query.Get("fetch-owner") == "true" {
-		for i := range out.Contents {
-			out.Contents[i].Owner = &owner{ID: r.caller.Scope.Account}
-		}
 	}
 	return r.writeXML(out)
 }
 
 func listObjects(r *request) error {
 	marker := r.query.Get("marker")
-	out, l, err := r.page(marker)
+	encode, err := r.encoder()
 	if err != nil {
 		return err
 	}
-	encode, err := r.encoder()
+	out, l, err := r.page(encode, marker, true)
 	if err != nil {
 		return err
 	}

@@ -44,21 +44,39 @@ func (r *request) header() map[string]string {
 }
 
 // expect is what the client says of its body.
-func (r *request) expect() s3.Expect {
+func (r *request) expect() (s3.Expect, error) {
 	e := s3.Expect{MD5: r.Header.Get("Content-Md5")}
-	for name, values := range r.Header {
-		if algorithm, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-"); ok && s3.IsAlgorithm(algorithm) {
-			value := values[0]
-			e.Algorithm, e.Checksum = algorithm, func() string { return value }
-			return e
-		}
+	algorithm, value, err := r.checksum()
+	if err != nil {
+		return e, err
+	}
+	if algorithm != "" {
+		e.Algorithm, e.Checksum = algorithm, func() string { return value }
+		return e, nil
 	}
 	if algorithm, ok := strings.CutPrefix(strings.ToLower(r.Header.Get("X-Amz-Trailer")), "x-amz-checksum-"); ok {
 		e.Algorithm, e.Checksum = algorithm, func() string { return r.Trailer.Get("X-Amz-Checksum-" + algorithm) }
-		return e
+		return e, nil
 	}
 	e.Algorithm = strings.ToLower(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
-	return e
+	return e, nil
+}
+
+// checksum is the one that the request's headers name, both empty for none.
+func (r *request) checksum() (algorithm, value string, err error) {
+	for name, values := range r.Header {
+		a, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-")
+		if !ok || !s3.IsAlgorithm(a) {
+			continue
+		}
+		if algorithm != "" || len(values) > 1 {
+			return "", "", minato.Errorf(minato.Invalid, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.").Because(s3.InvalidRequest)
+		}
+		if algorithm, value = a, values[0]; value == "" {
+			return "", "", minato.Errorf(minato.Invalid, "Value for %s header is invalid: it is empty.", strings.ToLower(name)).Because(s3.InvalidRequest)
+		}
+	}
+	return algorithm, value, nil
 }
 
 // conditions are the request's, from headers with a prefix.
@@ -77,8 +95,12 @@ func putObject(r *request) error {
 	if r.ContentLength < 0 {
 		return minato.Errorf(minato.Invalid, "You must provide the Content-Length HTTP header.").Because("MissingContentLength")
 	}
+	expect, err := r.expect()
+	if err != nil {
+		return err
+	}
 	o, err := r.service.PutObject(r.ctx(), r.caller, s3.Put{
-		Ref: r.ref, Body: r.Body, Header: r.header(), Expect: r.expect(), If: r.conditions(""),
+		Ref: r.ref, Body: r.Body, Header: r.header(), Expect: expect, If: r.conditions(""),
 	})
 	if err != nil {
 		return err

@@ -196,6 +196,9 @@ func TestMultipart(t *testing.T) {
 	if got != string(first)+"end" || !strings.HasSuffix(*out.ETag, `-2"`) {
 		t.Errorf("%d bytes, ETag %s", len(got), *out.ETag)
 	}
+	must(t, 0, complete(done...)) // as a client does that did not see the answer
+	refused(t, complete(done[0]), "InvalidPart", "completed with others")
+	put(t, c, *key, "another")
 	refused(t, complete(done...), "NoSuchUpload", "")
 }
 
@@ -260,7 +263,10 @@ func TestPolicies(t *testing.T) {
 	refused(t, read(guest, "secret"), "AccessDenied", "explicit deny in a resource-based policy")
 	refused(t, read(reader, "secret"), "AccessDenied", "explicit deny in a resource-based policy")
 	refused(t, set(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}`), "AccessDenied", "BlockPublicPolicy")
-	refused(t, set(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/nobody"},"Action":"s3:GetObject","Resource":"*"}`), "MalformedPolicy", "nobody")
+	refused(t, set(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/nobody"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}`), "MalformedPolicy", "nobody")
+	for _, resource := range []string{"*", "arn:aws:s3:::database/*", "arn:aws:s3:::*", "arn:aws:sqs:us-east-1:111122223333:data"} {
+		refused(t, set(`{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":["arn:aws:s3:::data","`+resource+`"]}`), "MalformedPolicy", "invalid resource")
+	}
 	_, err = w.admin(t, other).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String("data")})
 	if _, ok := errors.AsType[*types.BucketAlreadyExists](err); !ok {
 		t.Errorf("another account's bucket: %v", err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"minato.dev/minato"
-	"minato.dev/minato/engine/objectstore"
 	"minato.dev/minato/service/s3"
 )
 
@@ -44,7 +43,11 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.service.UploadPart(r.ctx(), r.caller, ref, r.Body, r.expect())
+	expect, err := r.expect()
+	if err != nil {
+		return err
+	}
+	p, err := r.service.UploadPart(r.ctx(), r.caller, ref, r.Body, expect)
 	if err != nil {
 		return err
 	}
@@ -71,37 +74,6 @@ func uploadPartCopy(r *request) error {
 		return err
 	}
 	return r.writeXML(copied{xml.Name{Space: namespace, Local: "CopyPartResult"}, p.Modified.Format(timeForm), `"` + p.ETag + `"`})
-}
-
-func completeUpload(r *request) error {
-	ref, err := r.part()
-	if err != nil {
-		return err
-	}
-	var in struct {
-		Parts []struct {
-			PartNumber int
-			ETag       string
-		} `xml:"Part"`
-	}
-	if err := r.readXML(&in); err != nil {
-		return err
-	}
-	var parts []objectstore.Named
-	for _, p := range in.Parts {
-		parts = append(parts, objectstore.Named{Number: p.PartNumber, ETag: p.ETag})
-	}
-	o, err := r.service.CompleteUpload(r.ctx(), r.caller, ref, parts, r.conditions(""))
-	if err != nil {
-		return err
-	}
-	return r.writeXML(struct {
-		XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
-		Location string
-		Bucket   string
-		Key      string
-		ETag     string
-	}{Location: "/" + r.ref.Bucket + "/" + r.ref.Key, Bucket: r.ref.Bucket, Key: r.ref.Key, ETag: `"` + o.ETag + `"`})
 }
 
 func abortUpload(r *request) error {

@@ -17,15 +17,41 @@ const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 // maxXML bounds a document that is sent to us: 10,000 parts, or 1,000 keys of 1 KiB, have about 2 MiB.
 const maxXML = 4 << 20
 
-// readXML reads a document from the body, whose signature is checked at its end.
+// readXML reads a document from the body, and holds it to what the request's headers say of it.
 func (r *request) readXML(into any) error {
+	b, err := r.checkedDocument()
+	if err != nil {
+		return err
+	}
+	return parseXML(b, into)
+}
+
+// checkedDocument is all of the body, if it is what the request's headers say.
+func (r *request) checkedDocument() ([]byte, error) {
+	b, err := r.readDocument()
+	if err != nil {
+		return nil, err
+	}
+	expect, err := r.expect()
+	if err != nil {
+		return nil, err
+	}
+	return b, s3.Check(b, expect)
+}
+
+// readDocument reads all of the body, whose signature is checked at its end.
+func (r *request) readDocument() ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxXML+1))
 	if err != nil {
-		return bodyError(err)
+		return nil, bodyError(err)
 	}
 	if len(b) > maxXML {
-		return minato.Errorf(minato.Invalid, "The XML you provided has more than %d bytes", maxXML).Because("MalformedXML")
+		return nil, minato.Errorf(minato.Invalid, "The document you provided has more than %d bytes", maxXML).Because("MalformedXML")
 	}
+	return b, nil
+}
+
+func parseXML(b []byte, into any) error {
 	if err := xml.Unmarshal(b, into); err != nil {
 		return minato.Errorf(minato.Invalid, "The XML you provided was not well-formed or did not validate against our published schema: %v", err).Because("MalformedXML")
 	}
@@ -68,6 +94,8 @@ var kinds = map[minato.Kind]struct {
 	minato.AlreadyExists:    {s3.BucketExists, http.StatusConflict},
 	minato.InUse:            {s3.BucketNotEmpty, http.StatusConflict},
 	minato.Conflict:         {"OperationAborted", http.StatusConflict},
+	minato.WrongState:       {"InvalidRequest", http.StatusConflict},
+	minato.LimitExceeded:    {"InvalidRequest", http.StatusBadRequest},
 	minato.PreconditionFail: {s3.PreconditionFailed, http.StatusPreconditionFailed},
 	minato.Denied:           {s3.AccessDenied, http.StatusForbidden},
 	minato.Unauthenticated:  {s3.AccessDenied, http.StatusForbidden},
@@ -79,7 +107,7 @@ var kinds = map[minato.Kind]struct {
 // describe is what a client is told of an error.
 func describe(err error) (code string, status int, message string, fields map[string]string) {
 	e, ok := errors.AsType[*minato.Error](err)
-	if !ok || e.Kind == minato.Internal {
+	if _, known := kinds[minato.KindOf(err)]; !ok || !known {
 		return "InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.", nil
 	}
 	if code, status, ok = aws.FailureCode(err, aws.S3); ok {

@@ -61,6 +61,16 @@ func (p *Policy) Principals() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// Resources are what the document names in Resource and NotResource, as written.
+func (p *Policy) Resources() (list []string) {
+	for _, s := range p.statements {
+		for _, r := range s.resources {
+			list = append(list, r.text)
+		}
+	}
+	return list
+}
+
 // Public is whether a resource's policy lets in everybody: without a condition that lists whom, as S3's Block Public Access has it.
 func (p *Policy) Public() bool {
 	return slices.ContainsFunc(p.statements, func(s statement) bool {
