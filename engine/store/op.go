@@ -11,7 +11,7 @@ func CheckOps(ops []Op) error {
 	seen := make(map[string]bool, len(ops))
 	for _, op := range ops {
 		switch {
-		case op.Verb < VerbCreate || op.Verb > VerbCheck:
+		case op.Verb < VerbCreate || op.Verb > VerbAbsent:
 			return fmt.Errorf("committing %q: unknown verb %d", op.Key, op.Verb)
 		case op.Key == "":
 			return errors.New("committing: a key is empty")
@@ -27,9 +27,9 @@ func CheckOps(ops []Op) error {
 // ErrExists, ErrNotFound or ErrConflict and names the key. It is nil when the condition holds.
 func (op Op) Violation(modified Revision, exists bool) error {
 	switch {
-	case op.Verb == VerbCreate && exists:
+	case op.wantsNone() && exists:
 		return fmt.Errorf("%s: %w", op.Key, ErrExists)
-	case op.Verb == VerbCreate:
+	case op.wantsNone():
 		return nil
 	case !exists:
 		return fmt.Errorf("%s: %w", op.Key, ErrNotFound)
@@ -38,3 +38,6 @@ func (op Op) Violation(modified Revision, exists bool) error {
 	}
 	return nil
 }
+
+// wantsNone is whether the key must not exist.
+func (op Op) wantsNone() bool { return op.Verb == VerbCreate || op.Verb == VerbAbsent }

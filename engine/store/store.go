@@ -29,12 +29,12 @@ var (
 	ErrCompacted = errors.New("revision has been compacted")
 )
 
-// Op is one part of a Commit. Make it with Create, Update, Delete or Check.
+// Op is one part of a Commit. Make it with Create, Update, Delete, Check or Absent.
 type Op struct {
 	Verb  Verb
 	Key   string
 	Value []byte
-	// If is the revision the key must have been modified at last (Update, Delete, Check). Zero for Create: the key must
+	// If is the revision the key must have been modified at last (Update, Delete, Check). Zero for Create and Absent: the key must
 	// not exist. AnyRevision asks only that the key exists.
 	If Revision
 }
@@ -48,6 +48,7 @@ const (
 	VerbUpdate
 	VerbDelete
 	VerbCheck
+	VerbAbsent
 )
 
 // AnyRevision as Op.If asks only that the key exists.
@@ -66,6 +67,9 @@ func Delete(key string, rev Revision) Op { return Op{Verb: VerbDelete, Key: key,
 
 // Check writes nothing and holds the others to a condition on this key.
 func Check(key string, rev Revision) Op { return Op{Verb: VerbCheck, Key: key, If: rev} }
+
+// Absent writes nothing and holds the others to there being no such key (else ErrExists).
+func Absent(key string) Op { return Op{Verb: VerbAbsent, Key: key} }
 
 // ListOptions narrow a List.
 type ListOptions struct {

@@ -129,7 +129,7 @@ func (s *Service) putRegistered(ctx context.Context, c Caller, r RegisterCluster
 		return Cluster{}, err
 	}
 	cluster.ClientRequestToken, cluster.RequestHash = r.ClientRequestToken, hash
-	_, err = s.Store.Commit(ctx, ConnectedClusters(s.Store).CreateOp(key, cluster))
+	_, err = s.Store.Commit(ctx, ConnectedClusters(s.Store).CreateOp(key, cluster), store.Absent(Clusters(s.Store).Key(key)))
 	return cluster, err
 }
 

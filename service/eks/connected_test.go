@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -144,4 +145,39 @@ func TestBadRegistrations(t *testing.T) {
 	wantKind(t, "no keys", err, minato.Invalid, "no key that verifies")
 	_, err = w.ConnectCluster(t.Context(), testScope, "edge-0", "", testKeys(t))
 	wantKind(t, "no issuer", err, minato.Invalid, "issuer")
+}
+
+// overtaken is a store in which something happens just before its next commit.
+type overtaken struct {
+	store.Store
+	before func()
+}
+
+func (o *overtaken) Commit(ctx context.Context, ops ...store.Op) (store.Revision, error) {
+	if before := o.before; before != nil {
+		o.before = nil
+		before()
+	}
+	return o.Store.Commit(ctx, ops...)
+}
+
+// TestOneNameOneCluster has a cluster registered and one created by the same name, so that both find the name free: one of them gets it.
+func TestOneNameOneCluster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	records := &overtaken{Store: w.Store}
+	w.Store = records
+	create := func(name string) error { _, err := w.CreateCluster(t.Context(), alice, request(name)); return err }
+	register := func(name string) error {
+		_, err := w.RegisterCluster(t.Context(), alice, registration(name))
+		return err
+	}
+	for name, ops := range map[string][2]func(string) error{"registered-first": {register, create}, "created-first": {create, register}} {
+		records.before = func() {
+			if err := ops[0](name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		wantKind(t, name, ops[1](name), minato.AlreadyExists, "Cluster already exists with name: "+name)
+	}
 }

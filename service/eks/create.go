@@ -50,7 +50,8 @@ func (s *Service) CreateCluster(ctx context.Context, c Caller, r CreateClusterRe
 		}
 		ops = append(ops, entry...)
 	}
-	_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).CreateOp(ClusterKey(c.Scope, r.Name), cluster))...)
+	key := ClusterKey(c.Scope, r.Name)
+	_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).CreateOp(key, cluster), store.Absent(ConnectedClusters(s.Store).Key(key)))...)
 	if errors.Is(err, store.ErrExists) { // somebody was faster: maybe this very request, sent twice
 		if before, err := s.createdBefore(ctx, c.Scope, r, hash); err != nil || before != nil {
 			return orZero(before), err

@@ -119,7 +119,7 @@ func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Revision, er
 
 func condition(op store.Op) clientv3.Cmp {
 	switch {
-	case op.Verb == store.VerbCreate:
+	case op.Verb == store.VerbCreate || op.Verb == store.VerbAbsent:
 		return clientv3.Compare(clientv3.CreateRevision(op.Key), "=", 0)
 	case op.If == store.AnyRevision:
 		return clientv3.Compare(clientv3.CreateRevision(op.Key), ">", 0)

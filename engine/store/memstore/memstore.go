@@ -147,7 +147,7 @@ func (s *Store) apply(op store.Op, rev store.Revision) {
 	c := change{before: before, existed: existed}
 	c.Key, c.Modified = op.Key, rev
 	switch op.Verb {
-	case store.VerbCheck:
+	case store.VerbCheck, store.VerbAbsent:
 		return
 	case store.VerbDelete:
 		c.Deleted = true

@@ -68,6 +68,11 @@ func testCheck(s *suite) {
 	s.wantAbsent("b")
 	b := s.commit(store.Check(s.key("a"), rev), store.Create(s.key("b"), []byte("two")))
 	s.want("b", "two", b, b)
+	s.refused(store.ErrExists, "a", store.Absent(s.key("a")), store.Create(s.key("c"), nil))
+	s.wantAbsent("c")
+	c := s.commit(store.Absent(s.key("d")), store.Create(s.key("c"), []byte("three")))
+	s.want("c", "three", c, c)
+	s.wantAbsent("d")
 }
 
 func testAtomic(s *suite) {
