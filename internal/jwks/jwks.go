@@ -33,14 +33,15 @@ type key struct {
 	Y     string `json:"y"`
 }
 
-// Parse reads the keys of a set that verify signatures, by their ids. Keys of other types and for other uses are passed over; a set
-// without any is an error.
+// Parse reads the keys of a set that verify signatures, by their ids. Others are passed over (RFC 7517, 5): those of other types, for
+// other uses, of other curves and sizes, and malformed ones. A set of which none is left is an error, which tells what the first is
+// wrong with.
 func Parse(document []byte) (map[string]crypto.PublicKey, error) {
 	if len(document) > MaxBytes {
 		return nil, fmt.Errorf("the key set has %d bytes, at most %d are allowed", len(document), MaxBytes)
 	}
 	var set struct {
-		Keys []key `json:"keys"`
+		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(document, &set); err != nil {
 		return nil, fmt.Errorf("the key set is not JSON as it should be: %w", err)
@@ -49,26 +50,33 @@ func Parse(document []byte) (map[string]crypto.PublicKey, error) {
 		return nil, fmt.Errorf("the key set has %d keys, at most %d are allowed", len(set.Keys), maxKeys)
 	}
 	keys := map[string]crypto.PublicKey{}
-	for i, k := range set.Keys {
-		if k.Use != "" && k.Use != "sig" || k.Type != "RSA" && k.Type != "EC" {
+	wrong := errors.New("the key set has no key that verifies signatures")
+	for i := len(set.Keys) - 1; i >= 0; i-- {
+		var k key
+		err := json.Unmarshal(set.Keys[i], &k)
+		if err == nil && (k.Use != "" && k.Use != "sig" || k.Type != "RSA" && k.Type != "EC") {
 			continue
 		}
-		public, err := k.public()
-		if err != nil {
-			return nil, fmt.Errorf("keys[%d]: %w", i, err)
+		var public crypto.PublicKey
+		if err == nil {
+			public, err = k.public()
 		}
-		if k.ID == "" {
-			return nil, fmt.Errorf("keys[%d] has no kid, by which tokens name it", i)
+		if err != nil {
+			wrong = fmt.Errorf("the key set has no key that can be used: keys[%d]: %w", i, err)
+			continue
 		}
 		keys[k.ID] = public
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the key set has no key that verifies signatures")
+		return nil, wrong
 	}
 	return keys, nil
 }
 
 func (k key) public() (crypto.PublicKey, error) {
+	if k.ID == "" {
+		return nil, errors.New("there is no kid, by which tokens name it")
+	}
 	if k.Type == "EC" {
 		return k.ecdsa()
 	}

@@ -36,6 +36,12 @@ func TestParse(t *testing.T) {
 	if err != nil || len(keys) != 2 || !r.PublicKey.Equal(keys["r"]) || !e.PublicKey.Equal(keys["e"]) {
 		t.Fatalf("%v, %v", keys, err)
 	}
+	// One that cannot be used is no reason not to use the others.
+	for _, odd := range []string{`{"kty":"EC","kid":"x","crv":"secp256k1","x":"AQ","y":"AQ"}`, `{"kty":"RSA","kid":"x","n":"AQ","e":"AQAB"}`, `{"kty":"OKP","kid":7}`, `"x"`, ecKey[:len(ecKey)-1] + `,"kid":""}`} {
+		if keys, err := jwks.Parse([]byte(`{"keys":[` + odd + `,` + rsaKey + `]}`)); err != nil || len(keys) != 1 || !r.PublicKey.Equal(keys["r"]) {
+			t.Errorf("beside %s: %v, %v", odd, keys, err)
+		}
+	}
 	short := new(big.Int).Lsh(big.NewInt(1), 1023)
 	for name, tt := range map[string]struct{ document, text string }{
 		"nothing":      {``, "not JSON"},
