@@ -28,19 +28,25 @@ const (
 	maxDocument  = jwks.MaxBytes
 	keysLast     = 5 * time.Minute  // before they are fetched again
 	keysAsked    = 10 * time.Second // before they are fetched again for a key that is not among them
+	failureLasts = 10 * time.Second // before an issuer that did not answer is asked again
 	maxIssuers   = 256              // whose keys are remembered
 )
 
-// Fetcher finds the keys of issuers elsewhere, over HTTPS, and remembers them for some minutes. Its zero value is ready.
+// Fetcher finds the keys of issuers elsewhere, over HTTPS, and remembers them for some minutes, and for some seconds that there were none.
+// Its zero value is ready.
 type Fetcher struct {
 	flights singleflight.Group
 	mu      sync.Mutex
 	sets    map[string]fetchedKeys
+	fetch   func(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey, error) // nil for fetch
 }
 
+// fetchedKeys is what an issuer has answered.
 type fetchedKeys struct {
-	keys map[string]crypto.PublicKey
-	at   time.Time
+	keys  map[string]crypto.PublicKey
+	at    time.Time
+	tried time.Time // at last
+	err   error     // of that try
 }
 
 // Key is an issuer's key with an id. The issuer's certificate must be of a certificate authority that this machine trusts or, as on AWS
@@ -52,26 +58,43 @@ func (f *Fetcher) Key(ctx context.Context, issuer string, thumbprints []string, 
 	set := f.known(name)
 	key, ok := set.keys[id]
 	if age := time.Since(set.at); age > keysLast || !ok && age > keysAsked {
-		// Who asks for the same issuer at the same time waits for one answer: tokens come without a signature, from anybody.
-		answer, err, _ := f.flights.Do(name, func() (any, error) {
-			if now := f.known(name); now.at.After(set.at) {
-				return now.keys, nil
-			}
-			keys, err := fetch(context.WithoutCancel(ctx), issuer, thumbprints)
-			if err == nil {
-				f.remember(name, keys)
-			}
-			return keys, err
-		})
-		if err != nil {
+		var err error
+		if set, err = f.renew(ctx, name, set, issuer, thumbprints); err != nil {
 			return nil, err
 		}
-		key, ok = answer.(map[string]crypto.PublicKey)[id]
+		key, ok = set.keys[id]
 	}
 	if !ok {
 		return nil, minato.Errorf(minato.NotFound, "%s has no key %.64q", issuer, id)
 	}
 	return key, nil
+}
+
+// renew asks an issuer, unless it has just been asked in vain. Who asks for the same issuer at the same time waits for one answer: tokens
+// come without a signature, from anybody.
+func (f *Fetcher) renew(ctx context.Context, name string, set fetchedKeys, issuer string, thumbprints []string) (fetchedKeys, error) {
+	if set.err != nil && time.Since(set.tried) < failureLasts {
+		return set, set.err
+	}
+	answer, _, _ := f.flights.Do(name, func() (any, error) {
+		now := f.known(name)
+		if now.tried.After(set.tried) {
+			return now, nil
+		}
+		ask := fetch
+		if f.fetch != nil {
+			ask = f.fetch
+		}
+		keys, err := ask(context.WithoutCancel(ctx), issuer, thumbprints)
+		now.tried, now.err = time.Now(), err
+		if err == nil {
+			now.keys, now.at = keys, now.tried
+		}
+		f.remember(name, now)
+		return now, nil
+	})
+	set, _ = answer.(fetchedKeys)
+	return set, set.err
 }
 
 func (f *Fetcher) known(name string) fetchedKeys {
@@ -80,13 +103,13 @@ func (f *Fetcher) known(name string) fetchedKeys {
 	return f.sets[name]
 }
 
-func (f *Fetcher) remember(name string, keys map[string]crypto.PublicKey) {
+func (f *Fetcher) remember(name string, set fetchedKeys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sets == nil || len(f.sets) >= maxIssuers {
 		f.sets = map[string]fetchedKeys{}
 	}
-	f.sets[name] = fetchedKeys{keys, time.Now()}
+	f.sets[name] = set
 }
 
 func fetch(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey, error) {
