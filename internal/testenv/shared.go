@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -48,15 +47,6 @@ const maxParallel = 6
 // Main runs a package's tests, starting the shared server when the first test asks for it, and stops and purges it
 // afterwards. It returns the exit code for os.Exit; leftovers make it a failure.
 func Main(m *testing.M, o Options) int {
-	if filepath.Base(os.Args[0]) == "aws" {
-		return beAWS()
-	}
-	stop, err := startAWS()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer stop()
 	sharedOptions = o
 	// Each test may run a server with a control plane or two: on a machine with many cores memory ends before they do.
 	flag.Parse()
@@ -64,6 +54,7 @@ func Main(m *testing.M, o Options) int {
 		_ = flag.Set("test.parallel", strconv.Itoa(maxParallel))
 	}
 	code := m.Run()
+	stopAWS()
 	if sharedEnv != nil {
 		if sharedFailed.Load() || sharedEnv.server == nil {
 			fmt.Fprintln(os.Stderr, sharedEnv.logs())

@@ -17,11 +17,24 @@ import awscli.clidriver
 import botocore.awsrequest
 import botocore.endpoint
 import botocore.httpsession
+import botocore.loaders
+import botocore.session
 import botocore.signers
 import botocore.waiter
 
 awscli.clidriver.create_clidriver()  # imports the plugins
 data_path = os.environ["AWS_DATA_PATH"]  # which the import has set
+
+# The descriptions of the services that the tests call, read once for all children.
+loader = botocore.loaders.create_loader(data_path)
+for kind in ("service-2", "paginators-1", "waiters-2", "endpoint-rule-set-1"):
+    known = loader.list_available_services(kind)
+    for service in ("ec2", "eks", "iam", "s3", "sts"):
+        if service in known:
+            loader.load_service_model(service, kind)
+for name in ("cli", "endpoints", "partitions", "sdk-default-configuration", "_retry"):
+    loader.load_data(name)
+botocore.session.create_loader = lambda _: loader
 
 
 def receive(connection):
