@@ -63,7 +63,7 @@ func TestPodIdentity(t *testing.T) {
 		}
 	}
 
-	testElsewhere(t, k, inCluster, role, good, assume)
+	testElsewhere(t, e, k, inCluster, role, good)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "audience"}, assume(k.name, token("sts.amazonaws.com", ofPod...))...)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "not bound to a pod"}, assume(k.name, token("pods.eks.amazonaws.com"))...)
 	pod.RefusedAWS(t, []string{"AccessDeniedException", "eks-auth:AssumeRoleForPodIdentity"}, assume(k.name, good)...)
@@ -80,21 +80,4 @@ func TestPodIdentity(t *testing.T) {
 		return nil
 	})
 	k.delete(t)
-}
-
-// testElsewhere plays that the cluster runs elsewhere: registered by another name, with the keys that it publishes.
-func testElsewhere(t *testing.T, k *cluster, inCluster *testenv.Client, role, good string, assume func(cluster, token string) []string) {
-	t.Helper()
-	const name = "podidentity-elsewhere"
-	trust := strings.Replace(trust, "eks.amazonaws.com", "ssm.amazonaws.com", 1)
-	connector := k.client.AWS(t, "iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust, "--query", "Role.Arn", "--output", "text")
-	k.client.AWS(t, "eks", "register-cluster", "--name", name, "--connector-config", "provider=OTHER,roleArn="+connector)
-	k.client.RefusedAWS(t, []string{"InvalidRequestException", "not connected yet"}, assume(name, good)...)
-	inCluster.Shell(t, `kubectl get --raw /openid/v1/jwks > keys.json
-issuer=$(kubectl get --raw /.well-known/openid-configuration | sed 's/.*"issuer":"\([^"]*\)".*/\1/')
-minato identity register --cluster podidentity-elsewhere --issuer "$issuer" --jwks keys.json`)
-	k.client.RefusedAWS(t, []string{"ResourceNotFoundException", "No Pod Identity association found"}, assume(name, good)...)
-	k.client.AWS(t, "eks", "create-pod-identity-association", "--cluster-name", name, "--namespace", "dev", "--service-account", "app", "--role-arn", role)
-	k.client.AWS(t, assume(name, good)...)
-	k.client.AWS(t, "eks", "deregister-cluster", "--name", name)
 }

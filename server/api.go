@@ -24,6 +24,7 @@ import (
 	"minato.dev/minato/edge/aws/ssmapi"
 	"minato.dev/minato/edge/aws/stsapi"
 	"minato.dev/minato/edge/hybrid"
+	"minato.dev/minato/edge/kubehook"
 	"minato.dev/minato/edge/oidc"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
@@ -67,6 +68,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	machines := hybrid.Handler(s.ssm, s.log.With("part", "hybrid nodes"))
 	handler.Handle("POST "+ssm.RegisterPath, machines)
 	handler.Handle("POST "+ssm.CredentialsPath, machines)
+	handler.Handle("POST "+kubehook.ElsewherePath, s.connectedReviews())
 	handler.Handle("GET /id/", oidc.Handler(s.issuer, s.log.With("part", "oidc")))
 
 	serving := servingTLS(s.ca, s.cfg.AdvertiseAddress)
@@ -81,7 +83,8 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	s.goRun("records of pods", s.pods.run)
 	s.goRun("control socket", func(ctx context.Context) error {
 		return control.Server{
-			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster, Policies: s.customPolicies(),
+			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster,
+			Manifest: s.connectedManifest, Policies: s.customPolicies(),
 			AdvanceClock: s.advanceClock, Costs: s.costs,
 		}.Serve(ctx, s.dir)
 	})

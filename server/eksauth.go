@@ -18,6 +18,7 @@ import (
 // podRecords are copies of the records that EKS Auth reads for each pod, so that a burst of pods is no burst of reads.
 type podRecords struct {
 	clusters     *store.View[eks.Cluster]
+	connected    *store.View[eks.Cluster]
 	associations *store.View[eks.PodIdentityAssociation]
 	planes       *store.View[controlplane.ControlPlane]
 }
@@ -25,6 +26,7 @@ type podRecords struct {
 func newPodRecords(s store.Store) *podRecords {
 	return &podRecords{
 		clusters:     store.NewView(eks.Clusters(s)),
+		connected:    store.NewView(eks.ConnectedClusters(s)),
 		associations: store.NewView(eks.PodIdentityAssociations(s)),
 		planes:       store.NewView(controlplane.Records(s)),
 	}
@@ -34,6 +36,7 @@ func newPodRecords(s store.Store) *podRecords {
 func (p *podRecords) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.clusters.Run(ctx) })
+	group.Go(func() error { return p.connected.Run(ctx) })
 	group.Go(func() error { return p.associations.Run(ctx) })
 	group.Go(func() error { return p.planes.Run(ctx) })
 	return group.Wait()
@@ -89,19 +92,15 @@ func (s *Server) eksAuthService() *eksauth.Service {
 	}
 }
 
-// podCluster reads a cluster of ours from its copy, and a connected one from the store.
+// podCluster reads a cluster, ours or connected, from its copy; what is not there is asked of the store.
 func (s *Server) podCluster(ctx context.Context, id string) (eks.Cluster, error) {
-	if item, ok := s.pods.clusters.Get(id); ok {
-		return item.Value, nil
+	for _, view := range []*store.View[eks.Cluster]{s.pods.clusters, s.pods.connected} {
+		if item, ok := view.Get(id); ok {
+			return item.Value, nil
+		}
 	}
 	item, err := eks.FindCluster(ctx, s.store, id)
 	return item.Value, err
-}
-
-// connectCluster answers `minato identity register`.
-func (s *Server) connectCluster(ctx context.Context, q control.ConnectRequest) error {
-	_, err := s.eks.ConnectCluster(ctx, s.scopeOf(q.Account), q.Cluster, q.Issuer, q.JWKS)
-	return err
 }
 
 // scopeOf is the scope of an account, the first one if it is empty.

@@ -124,7 +124,7 @@ type mutation struct {
 // podIdentity is for a ServiceAccount with an association.
 func (m *mutation) podIdentity() {
 	const folder = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
-	address := "169.254.170.23"
+	address := AgentAddress
 	if m.settings.IPv6 {
 		address = "[fd00:ec2::23]"
 	}

@@ -19,7 +19,7 @@ func identityCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(explainIdentityCommand(), registerIdentityCommand())
+	cmd.AddCommand(explainIdentityCommand(), registerIdentityCommand(), identityManifestCommand())
 	return cmd
 }
 

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -27,15 +30,28 @@ func podAgentCommand() *cobra.Command {
 	f.IntVar(&c.Port, "port", 80, "port for pods")
 	f.IntVar(&c.ProbePort, "probe-port", 2703, "port for probes")
 	f.IntVar(&c.MetricsPort, "metrics-port", 2705, "port for metrics")
+	f.IntVar(&c.APIPort, "api-port", 0, "port where pods reach the AWS APIs, over TLS from here on; 0 for none")
+	keys := f.String("credentials-dir", "", "folder with the agent's own access key, instead of the role of the node")
 	f.BoolVar(&c.Rotate, "rotate-credentials", true, "renew credentials before they end")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c.Region = os.Getenv("AWS_REGION")
 		if c.Endpoint == "" || c.ClusterName == "" || c.Region == "" {
 			return usageError{errors.New("--endpoint, --cluster-name and the variable AWS_REGION are needed")}
 		}
-		var err error
-		if c.Client, err = endpointClient(*ca); err != nil {
+		trust, err := endpointTLS(*ca)
+		if err != nil {
 			return err
+		}
+		if trust != nil {
+			c.Client = endpointClient(trust)
+		}
+		if c.APIPort != 0 {
+			if c.DialAPI, err = apiDialer(c.Endpoint, trust); err != nil {
+				return err
+			}
+		}
+		if *keys != "" {
+			c.NodeKey = podagent.FolderKey(*keys)
 		}
 		c.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 		return podagent.Run(cmd.Context(), c)
@@ -43,9 +59,9 @@ func podAgentCommand() *cobra.Command {
 	return cmd
 }
 
-// endpointClient trusts the authority that signed the endpoint's certificate; nil where it is one that everybody trusts, or none. In
-// a VPC the endpoint has another address than in its certificate, so the name is the one that all our certificates have.
-func endpointClient(ca string) (*http.Client, error) {
+// endpointTLS trusts the authority that signed the endpoint's certificate; nil where it is one that everybody trusts, or none. In a VPC
+// the endpoint has another address than in its certificate, so the name is the one that all our certificates have.
+func endpointTLS(ca string) (*tls.Config, error) {
 	if ca == "" {
 		return nil, nil
 	}
@@ -54,8 +70,27 @@ func endpointClient(ca string) (*http.Client, error) {
 	if err != nil || !roots.AppendCertsFromPEM(pem) {
 		return nil, usageError{errors.New("--endpoint-ca is no certificate in base64")}
 	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"}, nil
+}
+
+func endpointClient(trust *tls.Config) *http.Client {
 	return &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DialContext:     (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"},
-	}}, nil
+		DialContext: (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext, TLSClientConfig: trust,
+	}}
+}
+
+// apiDialer connects to the AWS APIs at an endpoint.
+func apiDialer(endpoint string, trust *tls.Config) (func(context.Context) (*tls.Conn, error), error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "https" || u.Port() == "" {
+		return nil, usageError{fmt.Errorf("--api-port needs an --endpoint https://HOST:PORT, not %q", endpoint)}
+	}
+	dialer := &tls.Dialer{Config: trust}
+	return func(ctx context.Context) (*tls.Conn, error) {
+		c, err := dialer.DialContext(ctx, "tcp", u.Host)
+		if err != nil {
+			return nil, err
+		}
+		return c.(*tls.Conn), nil // as its documentation says
+	}, nil
 }

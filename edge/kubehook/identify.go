@@ -14,6 +14,24 @@ const identifyTimeout = 2 * time.Second
 
 // identify gives a new pod what an AWS SDK in it needs to find credentials, if its ServiceAccount has any.
 func (s *Server) identify(ctx context.Context, clusterID string, body []byte) (any, error) {
+	return identified(body, func(namespace, name string) (podidentity.Settings, podidentity.ServiceAccount, bool) {
+		account := podidentity.ServiceAccount{Associated: s.cfg.Associated(clusterID, namespace, name)}
+		ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
+		defer cancel()
+		annotations, err := s.cfg.Annotations(ctx, clusterID, namespace, name)
+		if err != nil {
+			// An association is known all the same, and a pod without one is not held up.
+			s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "the ServiceAccount of a pod cannot be read", slog.String("cluster", clusterID),
+				slog.String("serviceAccount", namespace+"/"+name), slog.Any("error", err))
+		}
+		account.Annotations = annotations
+		settings, ok := s.cfg.PodSettings(clusterID)
+		return settings, account, ok
+	})
+}
+
+// identified answers the review of a new pod by what is known of its ServiceAccount; ok is false where nothing is.
+func identified(body []byte, known func(namespace, name string) (s podidentity.Settings, a podidentity.ServiceAccount, ok bool)) (any, error) {
 	var review admissionReview
 	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil {
 		return nil, &badReview{"not an AdmissionReview"}
@@ -34,17 +52,7 @@ func (s *Server) identify(ctx context.Context, clusterID string, body []byte) (a
 	if name == "" {
 		name = "default"
 	}
-	account := podidentity.ServiceAccount{Associated: s.cfg.Associated(clusterID, request.Namespace, name)}
-	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
-	defer cancel()
-	annotations, err := s.cfg.Annotations(ctx, clusterID, request.Namespace, name)
-	if err != nil {
-		// An association is known all the same, and a pod without one is not held up.
-		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "the ServiceAccount of a pod cannot be read", slog.String("cluster", clusterID),
-			slog.String("serviceAccount", request.Namespace+"/"+name), slog.Any("error", err))
-	}
-	account.Annotations = annotations
-	settings, ok := s.cfg.PodSettings(clusterID)
+	settings, account, ok := known(request.Namespace, name)
 	if !ok {
 		return admitted(request, nil)
 	}

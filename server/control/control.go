@@ -81,6 +81,8 @@ type Server struct {
 	ExplainIdentity func(ctx context.Context, q IdentityQuestion) (*eksauth.Explanation, error)
 	// ConnectCluster says who signs the tokens of a registered cluster. An error is for whoever asked.
 	ConnectCluster func(ctx context.Context, q ConnectRequest) error
+	// Manifest is what is to be applied to a registered cluster, in YAML. An error is for whoever asked.
+	Manifest func(ctx context.Context, q ManifestRequest) (string, error)
 	// Costs are what the clusters would cost elsewhere.
 	Costs func(ctx context.Context) (Costs, error)
 	// AdvanceClock moves the clock. An error is for whoever asked.
@@ -121,6 +123,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	mux.HandleFunc("POST /access/explain", s.explain)
 	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
 	mux.HandleFunc("POST "+connectPath, s.connect)
+	mux.HandleFunc("POST "+manifestPath, s.manifest)
 	mux.HandleFunc("POST "+clockPath, s.advance)
 	mux.HandleFunc("GET "+costPath, s.cost)
 	s.Policies.register(mux)

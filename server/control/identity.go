@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 
 	"minato.dev/minato"
@@ -77,6 +78,47 @@ func ConnectCluster(ctx context.Context, dir home.Dir, q ConnectRequest) error {
 		err = minato.Errorf(minato.Invalid, "%s", body)
 	}
 	return err
+}
+
+// ManifestRequest asks for what is to be applied to a registered cluster so that its pods get credentials.
+type ManifestRequest struct {
+	Account string `json:"account,omitempty"` // of the cluster; empty is the server's first
+	Cluster string `json:"cluster"`
+	Address string `json:"address,omitempty"` // where the cluster reaches this server; empty is the first that it advertises
+	Image   string `json:"image"`             // of the agent, where the cluster's nodes pull it
+}
+
+const manifestPath = "/identity/manifest"
+
+// manifest answers POST /identity/manifest: YAML, or a message with status 400.
+func (s Server) manifest(w http.ResponseWriter, r *http.Request) {
+	var q ManifestRequest
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&q)
+	var yaml string
+	if err == nil {
+		yaml, err = s.Manifest(r.Context(), q)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = io.WriteString(w, yaml) // the client is gone
+}
+
+// Manifest asks the running server what is to be applied to a registered cluster.
+func Manifest(ctx context.Context, dir home.Dir, q ManifestRequest) (string, error) {
+	request, err := json.Marshal(q)
+	if err != nil {
+		return "", err
+	}
+	status, body, err := exchange(ctx, dir, http.MethodPost, manifestPath, request)
+	if err == nil && status != http.StatusOK {
+		err = minato.Errorf(minato.Invalid, "%s", body)
+	}
+	return string(body), err
 }
 
 // ExplainIdentity asks the running server which credentials the pods of a ServiceAccount have, and what these may do.

@@ -2,12 +2,12 @@ package podagent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,8 +27,13 @@ type Config struct {
 	ProbePort   int
 	MetricsPort int
 	Rotate      bool
-	Client      *http.Client // that asks EKS Auth; nil for one with EKS's timeouts
-	Log         *slog.Logger
+	// NodeKey gets the agent's own credentials; nil are those of the node's role, from its metadata service.
+	NodeKey func(context.Context) (Key, error)
+	Client  *http.Client // that asks EKS Auth; nil for one with EKS's timeouts
+	// APIPort, if it is not 0, is where pods reach the AWS APIs on this node, and DialAPI connects to them.
+	APIPort int
+	DialAPI func(context.Context) (*tls.Conn, error)
+	Log     *slog.Logger
 }
 
 // Run is the agent until ctx ends.
@@ -42,7 +47,11 @@ func Run(ctx context.Context, c Config) error {
 			hosts = append(hosts, a.String())
 		}
 	}
-	auth := NewEKSAuth(c.Endpoint, c.ClusterName, c.Region, InstanceKey, c.Client)
+	key := c.NodeKey
+	if key == nil {
+		key = InstanceKey
+	}
+	auth := NewEKSAuth(c.Endpoint, c.ClusterName, c.Region, key, c.Client)
 	handler := NewHandler(HandlerConfig{Hosts: hosts, Assume: auth.Assume, Rotate: c.Rotate, Log: c.Log})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(handler.Collectors()...)
@@ -53,9 +62,15 @@ func Run(ctx context.Context, c Config) error {
 	probes.HandleFunc("GET /readyz", well)
 
 	group, ctx := errgroup.WithContext(ctx)
+	all := at(hosts, c.Port, overHTTP(handler))
+	if c.APIPort != 0 {
+		apis := &relay{dial: c.DialAPI, log: c.Log}
+		all = append(all, at(hosts, c.APIPort, apis.serve)...)
+	}
 	// Probes come last: a node's agent is ready when its listeners are.
+	all = append(all, listener{"", c.MetricsPort, overHTTP(metrics)}, listener{"localhost", c.ProbePort, overHTTP(probes)})
 	var listening []func() error
-	for _, l := range slices.Concat(at(hosts, c.Port, handler), []listener{{"", c.MetricsPort, metrics}, {"localhost", c.ProbePort, probes}}) {
+	for _, l := range all {
 		serve, err := l.open(ctx)
 		if err != nil && l.optional(err) {
 			c.Log.WarnContext(ctx, "the node has no such address", "address", l.host, "error", err)
@@ -76,14 +91,14 @@ func Run(ctx context.Context, c Config) error {
 
 // listener is an address and what is served there.
 type listener struct {
-	host    string
-	port    int
-	handler http.Handler
+	host  string
+	port  int
+	serve func(context.Context, net.Listener) error
 }
 
-func at(hosts []string, port int, h http.Handler) (all []listener) {
+func at(hosts []string, port int, serve func(context.Context, net.Listener) error) (all []listener) {
 	for _, host := range hosts {
-		all = append(all, listener{host, port, h})
+		all = append(all, listener{host, port, serve})
 	}
 	return all
 }
@@ -100,16 +115,21 @@ func (l listener) open(ctx context.Context) (serve func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{
-		Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10,
-	}
-	return func() error {
+	return func() error { return l.serve(ctx, socket) }, nil
+}
+
+// overHTTP serves a handler.
+func overHTTP(h http.Handler) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, socket net.Listener) error {
+		server := &http.Server{
+			Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+			IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10,
+		}
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
 		if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	}, nil
+	}
 }
