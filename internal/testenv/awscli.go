@@ -13,8 +13,8 @@ import (
 )
 
 // The AWS CLI takes more than a second of processor time to begin, more than most of its commands take here, and the tests run it
-// some hundred times. So one process imports it and forks for each command, and a small program that passes on to it is the aws on
-// the PATH of the tests' clients, kubectl's credential plugin among them.
+// some hundred times. So some processes that have imported it run them one after the other, and a small program that passes on to them
+// is the aws on the PATH of the tests' clients, kubectl's credential plugin among them.
 
 //go:embed awscli/server.py
 var awsServer string

@@ -1,5 +1,5 @@
-"""Runs the AWS CLI for whoever asks at a socket, each time in a child that is forked when all of it has been imported: importing takes
-longer than most commands do. Everything else is the CLI's own. It ends with its standard input."""
+"""Runs the AWS CLI for whoever asks at a socket, in processes that have imported it already: importing takes longer than most
+commands do. Everything else is the CLI's own. It ends with its standard input."""
 
 import gc
 import json
@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 
-HOME = 199  # the file that is a child's home: some of the CLI's paths begin at HOME as it is when they are imported
+WORKERS = 16  # how many commands may run at once; some wait for minutes
+COMMANDS = 50  # how many a worker runs
+HOME = 199  # the file that is a command's home: some of the CLI's paths begin at HOME as it is when they are imported
 os.environ["HOME"] = f"/proc/self/fd/{HOME}"
 
 import awscli.clidriver
@@ -25,7 +27,7 @@ import botocore.waiter
 awscli.clidriver.create_clidriver()  # imports the plugins
 data_path = os.environ["AWS_DATA_PATH"]  # which the import has set
 
-# The descriptions of the services that the tests call, read once for all children.
+# The descriptions of the services that the tests call, read once for all workers.
 loader = botocore.loaders.create_loader(data_path)
 for kind in ("service-2", "paginators-1", "waiters-2", "endpoint-rule-set-1"):
     known = loader.list_available_services(kind)
@@ -38,31 +40,35 @@ botocore.session.create_loader = lambda _: loader
 
 
 def receive(connection):
-    """Returns a request, and the three files that the command shall have as its standard ones."""
+    """Returns a command, and the three files that it shall have as its standard ones."""
     data, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
     length = int(data[:8], 16)
     while len(data) < 8 + length:
         more = connection.recv(1 << 16)
         if not more:
-            os._exit(1)
+            raise EOFError
         data += more
     return json.loads(data[8:]), files
 
 
-def run(connection):
-    """Is the child: it becomes what was asked for."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, files = receive(connection)
+def become(command, files):
+    """Takes on what a process of its own would have begun with."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    os.chdir(request["dir"])
+    os.chdir(command["dir"])
     os.environ.clear()
-    os.environ.update(pair.split("=", 1) for pair in request["env"])
+    os.environ.update(pair.split("=", 1) for pair in command["env"])
     os.environ["AWS_DATA_PATH"] = data_path
-    os.dup2(os.open(os.environ["HOME"], os.O_RDONLY | os.O_DIRECTORY), HOME)
+    home = os.open(os.environ["HOME"], os.O_RDONLY | os.O_DIRECTORY)
+    os.dup2(home, HOME)
+    os.close(home)
     time.tzset()
-    sys.argv = ["aws"] + request["args"]
+    sys.argv = ["aws"] + command["args"]
+
+
+def run():
+    """Runs the CLI and returns its exit code."""
     try:
         code = awscli.clidriver.main()
     except SystemExit as end:
@@ -74,27 +80,49 @@ def run(connection):
         sys.stderr.flush()
     except OSError:
         code = code or 1
-    connection.sendall(bytes([code & 0xFF]))
-    os._exit(code & 0xFF)
+    return code & 0xFF
+
+
+def work(listener):
+    """Runs one command after the other, some dozen of them: to fork for each takes longer than to run most, as nearly all memory that is
+    shared with the parent is copied then."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for _ in range(COMMANDS):
+        connection, _ = listener.accept()
+        with connection:
+            become(*receive(connection))
+            code = run()
+            for number in (0, 1, 2, HOME):
+                os.dup2(nothing, number)
+            os.chdir("/")
+            connection.sendall(bytes([code]))
 
 
 def serve(path):
-    """Forks a child for each connection."""
+    """Keeps some workers until standard input ends."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(128)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    gc.freeze()  # a child need not look through, and thereby copy, what all of them share
+    gc.freeze()  # a worker need not look through, and thereby copy, what all of them share
     print("ready", flush=True)
-    while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
-        if sys.stdin in readable:
-            return
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            run(connection)
-        connection.close()
+    workers = set()
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        while workers:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+            if not ended:
+                break
+            workers.discard(ended)
+        while len(workers) < WORKERS:
+            worker = os.fork()
+            if worker == 0:
+                try:
+                    work(listener)
+                finally:
+                    os._exit(0)
+            workers.add(worker)
+    for worker in workers:
+        os.kill(worker, signal.SIGTERM)
+        os.waitpid(worker, 0)
 
 
 serve(sys.argv[1])
