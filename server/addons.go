@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"minato.dev/minato"
 	"minato.dev/minato/cluster/addon"
 	"minato.dev/minato/cluster/addon/catalogue"
 	"minato.dev/minato/cluster/gate"
@@ -68,7 +69,10 @@ func addonKinds() []eks.AddonKind {
 	for _, a := range catalogue.All() {
 		k := eks.AddonKind{
 			Name: a.Name, Type: a.Type, Publisher: catalogue.Publisher, Owner: a.Owner, Namespace: a.Namespace, AnyNamespace: a.AnyNamespace,
-			TakesRole: a.ServiceAccount != "", Schema: a.Schema(),
+			ServiceAccount: a.ServiceAccount, Schema: a.Schema(),
+		}
+		for _, name := range a.Policies {
+			k.Policies = append(k.Policies, minato.NewARN("iam", "", "aws", "policy/"+name).String())
 		}
 		for _, v := range a.Versions {
 			version := eks.AddonVersion{Version: v.Version, Build: v.Minor, Architectures: []string{runtime.GOARCH}, ComputeTypes: a.ComputeTypes()}

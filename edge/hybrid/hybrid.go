@@ -38,7 +38,7 @@ func Handler(s Service, log *slog.Logger) http.Handler {
 	mux.HandleFunc("POST "+ssm.RegisterPath, serve(h, s.Register))
 	mux.HandleFunc("POST "+ssm.CredentialsPath, serve(h, func(ctx context.Context, p ssm.Proof) (ssm.Credentials, error) {
 		t, err := s.Credentials(ctx, p, time.Now())
-		return ssm.Credentials{AccessKeyID: t.AccessKeyID, SecretAccessKey: t.SecretAccessKey, SessionToken: t.SessionToken, Expires: t.Expires}, err
+		return ssm.Credentials{AccessKeyID: t.AccessKeyID, SecretAccessKey: t.SecretAccessKey, SessionToken: t.SessionToken, Expires: t.Told}, err
 	}))
 	return mux
 }

@@ -24,7 +24,7 @@ func testAddons() []AddonKind {
 			{Version: "v2", Compatible: []AddonCompatibility{{"1.36", true}, {"1.35", true}}},
 			{Version: "v1", Compatible: []AddonCompatibility{{"1.35", false}, {"1.34", true}}},
 		}},
-		{Name: "metrics", Type: "observability", Publisher: "minato", Owner: "community", Namespace: "kube-system", AnyNamespace: true, TakesRole: true, Versions: []AddonVersion{
+		{Name: "metrics", Type: "observability", Publisher: "minato", Owner: "community", Namespace: "kube-system", AnyNamespace: true, ServiceAccount: "metrics", Versions: []AddonVersion{
 			{Version: "v1", Compatible: []AddonCompatibility{{"1.35", true}}},
 		}},
 		{Name: "proxy", Type: "networking", Publisher: "minato", Owner: "minato", Namespace: "kube-system", Versions: []AddonVersion{

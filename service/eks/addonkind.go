@@ -13,9 +13,11 @@ type AddonKind struct {
 	Name, Type, Publisher, Owner string
 	Namespace                    string // where it is installed unless asked otherwise
 	AnyNamespace                 bool   // whether it can be installed elsewhere
-	TakesRole                    bool   // whether its service account can be given an IAM role
-	Schema                       string // of its configuration values: JSON Schema
-	Versions                     []AddonVersion
+	// ServiceAccount is the one that an IAM role can be given to, empty for none, and Policies are the ARNs of AWS's that such a role needs.
+	ServiceAccount string
+	Policies       []string
+	Schema         string // of its configuration values: JSON Schema
+	Versions       []AddonVersion
 }
 
 // AddonVersion is a version of an add-on. Those of a kind are newest first.
@@ -124,17 +126,17 @@ func (s *Service) DescribeAddonVersions(ctx context.Context, c Caller, f AddonFi
 	return pageOf(found, "addons", page, func(k AddonKind) string { return k.Name })
 }
 
-// DescribeAddonConfiguration reads the schema of a version's configuration values.
-func (s *Service) DescribeAddonConfiguration(ctx context.Context, c Caller, name, version string) (schema string, err error) {
+// DescribeAddonConfiguration finds the kind of a version of an add-on: the schema of its configuration values, and the role that it needs.
+func (s *Service) DescribeAddonConfiguration(ctx context.Context, c Caller, name, version string) (AddonKind, error) {
 	if err := s.authorize(ctx, c, "eks:DescribeAddonConfiguration", minato.ARN{}); err != nil {
-		return "", err
+		return AddonKind{}, err
 	}
 	k, err := s.addonKind(name)
 	if err != nil {
-		return "", err
+		return AddonKind{}, err
 	}
 	if !slices.ContainsFunc(k.Versions, func(v AddonVersion) bool { return v.Version == version }) {
-		return "", minato.Errorf(minato.Invalid, "Addon version specified is not supported: %s has no version %q, see DescribeAddonVersions", name, shorten(version)).With("addonName", name)
+		return AddonKind{}, minato.Errorf(minato.Invalid, "Addon version specified is not supported: %s has no version %q, see DescribeAddonVersions", name, shorten(version)).With("addonName", name)
 	}
-	return k.Schema, nil
+	return k, nil
 }

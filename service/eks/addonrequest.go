@@ -64,7 +64,7 @@ func checkResolveConflicts(resolve string) (string, error) {
 
 // checkAddonRole checks the role of an add-on's service account, and that the caller may pass it.
 func (s *Service) checkAddonRole(ctx context.Context, c Caller, k AddonKind, role string) (minato.ARN, error) {
-	if !k.TakesRole {
+	if k.ServiceAccount == "" {
 		return minato.ARN{}, minato.Errorf(minato.Invalid, "serviceAccountRoleArn is not supported for the addon %s: it asks nothing of AWS", k.Name)
 	}
 	arn, err := minato.ParseARN(role)

@@ -54,6 +54,7 @@ type world struct {
 	*eksauth.Service
 	store   store.Store
 	iam     *iam.Service
+	clock   *clock.Clock
 	cluster eks.Cluster
 	node    eksauth.Caller
 	// alive is what the cluster says of pods.
@@ -69,7 +70,8 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	s := memstore.New()
-	w := &world{TB: t, store: s, iam: iam.New(s, sealer, &clock.Clock{}), cluster: eks.Cluster{Scope: scope, ID: "0123", Name: "production"}}
+	clk := &clock.Clock{}
+	w := &world{TB: t, store: s, clock: clk, iam: iam.New(s, sealer, clk), cluster: eks.Cluster{Scope: scope, ID: "0123", Name: "production"}}
 	w.Service = &eksauth.Service{
 		Cluster: func(ctx context.Context, id string) (eks.Cluster, error) {
 			item, err := eks.Clusters(s).Get(ctx, id)
@@ -207,6 +209,30 @@ func TestCredentials(t *testing.T) {
 	// A key that does not sign any more verifies its tokens until they are over.
 	if _, err := w.assume(sign(t, jwt.SigningMethodRS256, strangeKey, "old", podClaims())); err != nil {
 		t.Errorf("the older key: %v", err)
+	}
+}
+
+// TestMovedClock is that a pod is told when its credentials end by the clock that its SDK goes by, that they end when Minato's clock has
+// moved past that, and that it gets others then.
+func TestMovedClock(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []time.Duration{-400 * 24 * time.Hour, 400 * 24 * time.Hour} {
+		w := newWorld(t)
+		w.clock.SetOffset(offset)
+		w.associate(nil)
+		got, err := w.assume(good(t))
+		w.must(err)
+		if left := time.Until(got.Role.Told); left < 6*time.Hour-time.Minute || left > 6*time.Hour {
+			t.Errorf("with the clock %s ahead it is told that they last %s", offset, left)
+		}
+		w.session(got)
+		w.clock.SetOffset(offset + 7*time.Hour)
+		if _, err := w.iam.Credentials(t.Context(), got.Role.AccessKeyID, got.Role.SessionToken); err == nil {
+			t.Error("credentials are good after their end")
+		}
+		got, err = w.assume(good(t))
+		w.must(err)
+		w.session(got)
 	}
 }
 

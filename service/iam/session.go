@@ -28,13 +28,17 @@ type Temporary struct {
 	AccessKeyID     string
 	SecretAccessKey string
 	SessionToken    string
-	Expires         time.Time
+	Expires         time.Time // by Minato's clock
+	// Told is Expires by the machine's clock, by which clients renew: it is what they are told. When Minato's clock is moved
+	// afterwards, it is not true any more.
+	Told time.Time
 }
 
 // IssueSession makes temporary credentials. Who may have them, and for how long, has been decided: package sts does that.
 func (s *Service) IssueSession(ctx context.Context, who minato.Principal, session SessionContext, d time.Duration) (Temporary, error) {
 	now := s.clock.Now().UTC().Truncate(time.Second) // both times are told to clients in whole seconds
 	t := Temporary{AccessKeyID: newAccessKeyID(sessionKeyPrefix), SecretAccessKey: newSecret(), Expires: now.Add(d)}
+	t.Told = t.Expires.Add(-s.clock.Offset()).Truncate(time.Second)
 	t.SessionToken = sealToken(s.sealer, t.AccessKeyID, t.Expires)
 	who.AccessKeyID, session.IssuedAt = t.AccessKeyID, now
 	record := Session{Principal: who, Context: session, Expires: t.Expires,

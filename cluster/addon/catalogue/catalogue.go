@@ -40,6 +40,8 @@ type Addon struct {
 	SelfManaged bool `json:"selfManaged"`
 	// ServiceAccount is the one that an IAM role can be given to; empty where the program asks nothing of AWS.
 	ServiceAccount string `json:"serviceAccount"`
+	// Policies are the names of AWS's policies that such a role needs.
+	Policies []string `json:"policies"`
 	// Workload is what has to run for the add-on to be healthy, as the end of its path: "deployments/coredns".
 	Workload string `json:"workload"`
 	// NotOn are the compute types of nodes on which a DaemonSet has nothing to do.

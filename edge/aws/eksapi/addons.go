@@ -109,9 +109,17 @@ func (h *handlers) describeAddonVersions(ctx context.Context, in *awseks.Describ
 }
 
 func (h *handlers) describeAddonConfiguration(ctx context.Context, in *awseks.DescribeAddonConfigurationInput) (*awseks.DescribeAddonConfigurationOutput, error) {
-	schema, err := h.service.DescribeAddonConfiguration(ctx, caller(ctx), value(in.AddonName), value(in.AddonVersion))
+	k, err := h.service.DescribeAddonConfiguration(ctx, caller(ctx), value(in.AddonName), value(in.AddonVersion))
 	if err != nil {
 		return nil, err
 	}
-	return &awseks.DescribeAddonConfigurationOutput{AddonName: in.AddonName, AddonVersion: in.AddonVersion, ConfigurationSchema: &schema}, nil
+	out := &awseks.DescribeAddonConfigurationOutput{
+		AddonName: in.AddonName, AddonVersion: in.AddonVersion, ConfigurationSchema: &k.Schema,
+	}
+	if k.ServiceAccount != "" {
+		out.PodIdentityConfiguration = append(out.PodIdentityConfiguration, ekstypes.AddonPodIdentityConfiguration{
+			ServiceAccount: &k.ServiceAccount, RecommendedManagedPolicies: k.Policies,
+		})
+	}
+	return out, nil
 }

@@ -73,6 +73,10 @@ func newService() *eks.Service {
 				Version: "v1.0.0-minatobuild.1", Architectures: []string{"amd64"}, ComputeTypes: []string{"ec2"},
 				Compatible: []eks.AddonCompatibility{{Minor: "1.35"}},
 			}},
+		}, {
+			Name: "vpc-cni", Type: "networking", Publisher: "minato", Owner: "minato", Namespace: "kube-system", Schema: `{"type":"object"}`,
+			ServiceAccount: "aws-node", Policies: []string{"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"},
+			Versions: []eks.AddonVersion{{Version: "v1.0.0-minatobuild.1", Compatible: []eks.AddonCompatibility{{Minor: "1.36"}}}},
 		}},
 		CheckAddonValues: func(_, values string) error {
 			if strings.Contains(values, "bad") {

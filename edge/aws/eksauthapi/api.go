@@ -42,7 +42,7 @@ func (h handlers) assumeRoleForPodIdentity(ctx context.Context, in *assumeRoleFo
 		Audience:               new(eksauth.Audience),
 		PodIdentityAssociation: &podIdentityAssociation{new(a.ARN().String()), &a.ID},
 		AssumedRoleUser:        &assumedRoleUser{new(role.ARN.String()), &role.ID},
-		Credentials:            &credentials{&role.SessionToken, &role.SecretAccessKey, &role.AccessKeyID, &role.Expires},
+		Credentials:            &credentials{&role.SessionToken, &role.SecretAccessKey, &role.AccessKeyID, &role.Told},
 	}, nil
 }
 

@@ -67,7 +67,7 @@ func newAPI(t *testing.T, key *rsa.PrivateKey, trouble error) aws.API {
 		Alive: func(context.Context, *eks.Cluster, string) error { return nil },
 		Session: func(context.Context, sts.PodSession) (sts.AssumedRole, error) {
 			return sts.AssumedRole{
-				Temporary: iam.Temporary{AccessKeyID: "ASIA1", SecretAccessKey: "s", SessionToken: "t", Expires: time.Unix(1795435200, 0)},
+				Temporary: iam.Temporary{AccessKeyID: "ASIA1", SecretAccessKey: "s", SessionToken: "t", Told: time.Unix(1795435200, 0)},
 				ARN:       minato.NewARN("sts", "", scope.Account, "assumed-role/reader/eks-x"), ID: "AROA1:eks-x",
 			}, trouble
 		},

@@ -63,7 +63,7 @@ type credentials struct {
 }
 
 func wireCredentials(t iam.Temporary) credentials {
-	return credentials{t.AccessKeyID, t.SecretAccessKey, t.SessionToken, t.Expires}
+	return credentials{t.AccessKeyID, t.SecretAccessKey, t.SessionToken, t.Told}
 }
 
 type getSessionTokenInput struct {
