@@ -99,7 +99,7 @@ func Run(ctx context.Context, o Options) error {
 	if s.cfg, err = resolve(ctx, o); err != nil {
 		return err
 	}
-	s.clock.SetOffset(s.cfg.ClockOffset)
+	s.clock.Begin(s.cfg.ClockOffset)
 	if err := s.openLog(); err != nil {
 		return err
 	}

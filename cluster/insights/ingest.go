@@ -127,7 +127,6 @@ func (i *ingest) run(ctx context.Context) {
 
 // read counts what is new in the log. news is whether there are clients that were not known, or that had been quiet.
 func (i *ingest) read(ctx context.Context) (news, counted bool, err error) {
-	offset := i.deps.Clock.Offset()
 	lost, err := i.tail.next(ctx, func(line []byte) {
 		c, counts, err := parseLine(line)
 		if err != nil {
@@ -135,7 +134,7 @@ func (i *ingest) read(ctx context.Context) (news, counted bool, err error) {
 			return
 		}
 		if counts {
-			c.at = c.at.Add(offset).UTC()
+			c.at = i.deps.Clock.Showed(c.at).UTC()
 			counted = true
 			news = i.usage.add(c) || news
 		}

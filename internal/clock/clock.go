@@ -16,14 +16,24 @@ type Clock struct {
 
 	mu    sync.Mutex
 	moved []func()
+	moves []move // the earliest first
+}
+
+// move is one moving of the clock.
+type move struct {
+	at     time.Time     // the machine's time
+	before time.Duration // offset until then
 }
 
 // At is a Clock that shows t now and goes on from there.
 func At(t time.Time) *Clock {
 	c := &Clock{}
-	c.SetOffset(time.Until(t))
+	c.Begin(time.Until(t))
 	return c
 }
+
+// Begin gives the clock the offset that it has had before this process began.
+func (c *Clock) Begin(d time.Duration) { c.offset.Store(int64(d)) }
 
 // Now is the clock's time.
 func (c *Clock) Now() time.Time { return time.Now().Add(c.Offset()) }
@@ -31,13 +41,26 @@ func (c *Clock) Now() time.Time { return time.Now().Add(c.Offset()) }
 // Offset is how far the clock is ahead of the machine's.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// SetOffset moves the clock, and tells those who asked for it if that changes anything.
-func (c *Clock) SetOffset(d time.Duration) {
-	if time.Duration(c.offset.Swap(int64(d))) == d {
-		return
-	}
+// Showed is what the clock showed at a moment of the machine's, as far as it remembers how it was moved: for what other programs noted.
+func (c *Clock) Showed(machine time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	offset := c.Offset()
+	for i := len(c.moves) - 1; i >= 0 && machine.Before(c.moves[i].at); i-- {
+		offset = c.moves[i].before
+	}
+	return machine.Add(offset)
+}
+
+// SetOffset moves the clock, and tells those who asked for it if that changes anything.
+func (c *Clock) SetOffset(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := time.Duration(c.offset.Swap(int64(d)))
+	if before == d {
+		return
+	}
+	c.moves = append(c.moves, move{time.Now(), before})
 	for _, fn := range c.moved {
 		fn()
 	}

@@ -39,7 +39,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	log := logger("hook")
 
 	clk := &clock.Clock{}
-	clk.SetOffset(cfg.ClockOffset)
+	clk.Begin(cfg.ClockOffset)
 	clockView := testclock.Follow(s, clk)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	clusterView, entryView := store.NewView(eks.Clusters(s)), store.NewView(eks.AccessEntries(s))

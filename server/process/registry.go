@@ -42,7 +42,7 @@ func Registry(ctx context.Context, dir home.Dir) error {
 		return err
 	}
 	clk := &clock.Clock{}
-	clk.SetOffset(cfg.ClockOffset)
+	clk.Begin(cfg.ClockOffset)
 	keyring := iam.NewKeyring(s, sealer, clk)
 	bin := filepath.Dir(executable)
 	server := registry.New(registry.Config{
