@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/internal/sigv4"
@@ -25,8 +26,8 @@ type Call struct {
 	TLS        bool   // the request came over TLS
 	Action     string // "eks:CreateCluster"
 	Resource   minato.ARN
-	// Waiter is whether an SDK's waiter polls: the answer may be held back until there is something new to say.
-	Waiter    bool
+	// Hold is how long the answer may be held back until there is something new to say: an SDK's waiter polls. Zero for others.
+	Hold      time.Duration
 	ErrorCode string // the code that the client was answered with; empty for success
 	Err       error  // what lies behind it, for the log only
 

@@ -72,7 +72,7 @@ func (m *metrics) observe(call *Call, status int, took time.Duration) {
 		service = ""
 	}
 	m.requests.WithLabelValues(service, action, strconv.Itoa(status), call.ErrorCode).Inc()
-	if !call.Waiter {
+	if call.Hold == 0 {
 		m.latency.WithLabelValues(service, action).Observe(took.Seconds())
 	}
 }

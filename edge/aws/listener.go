@@ -89,7 +89,7 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	start := time.Now()
 	call := &Call{RequestID: newRequestID(), SourceIP: remoteHost(r), UserAgent: r.UserAgent(),
-		TLS: r.TLS != nil, Waiter: isWaiter(r.UserAgent())}
+		TLS: r.TLS != nil, Hold: holdFor(r.UserAgent())}
 	r = r.WithContext(WithCall(r.Context(), call))
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set("X-Amzn-Requestid", call.RequestID)
@@ -201,6 +201,24 @@ func newRequestID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// How long an answer is held back for a client that waits. Waiters come again 30 s after an answer; before that, their connections are
+// given up without one: after 60 s by botocore, which the AWS CLI is made of, after 30 s by the SDK for Java.
+const (
+	longHold = 50 * time.Second
+	hold     = 20 * time.Second
+)
+
+// holdFor is how long the answer to a user agent may be held back, zero unless a waiter polls.
+func holdFor(userAgent string) time.Duration {
+	switch {
+	case !isWaiter(userAgent):
+		return 0
+	case strings.Contains(userAgent, "md/Botocore#"):
+		return longHold
+	}
+	return hold
 }
 
 func remoteHost(r *http.Request) string {

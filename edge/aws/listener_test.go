@@ -52,14 +52,14 @@ func (e events) Write(line []byte) (int, error) {
 
 type whoAmI struct {
 	Account, Region, ARN, Service, SourceIP string
-	Waiter                                  bool
+	Hold                                    string
 }
 
 func operations() []query.Operation {
 	return []query.Operation{
 		query.Op("WhoAmI", func(ctx context.Context, _ *struct{}) (*whoAmI, error) {
 			c := aws.CallFrom(ctx)
-			return &whoAmI{c.Scope.Account, string(c.Scope.Region), c.Credential.Principal.ARN.String(), c.Service, c.SourceIP, c.Waiter}, nil
+			return &whoAmI{c.Scope.Account, string(c.Scope.Region), c.Credential.Principal.ARN.String(), c.Service, c.SourceIP, c.Hold.String()}, nil
 		}),
 		query.Op("Panic", func(context.Context, *struct{}) (*struct{}, error) { panic("the secret inside") }),
 		query.Op("Fail", func(context.Context, *struct{}) (*struct{}, error) { return nil, errors.New("disk sdb is on fire") }),
@@ -182,7 +182,7 @@ func TestAuthenticatedRequest(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<Account>111122223333</Account>", "<Region>eu-west-1</Region>", "<ARN>arn:aws:sts::111122223333:assumed-role/r/s</ARN>",
-		"<Service>sts</Service>", "<SourceIP>127.0.0.1</SourceIP>", "<Waiter>true</Waiter>",
+		"<Service>sts</Service>", "<SourceIP>127.0.0.1</SourceIP>", "<Hold>50s</Hold>",
 		"<RequestId>" + resp.Header.Get("x-amzn-RequestId") + "</RequestId>",
 	} {
 		if !strings.Contains(body, want) {

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-func TestIsWaiter(t *testing.T) {
+func TestHold(t *testing.T) {
 	t.Parallel()
-	for agent, want := range map[string]bool{
+	for agent, want := range map[string]time.Duration{
 		// As sent by aws eks wait cluster-active, and by aws eks describe-cluster.
-		"aws-cli/1.45.11 md/Botocore#1.43.11 ua/2.1 os/linux#6.18 md/arch#x86_64 lang/python#3.11.7 md/pyimpl#CPython m/D,b,N,Z,B,g cfg/retry-mode#legacy botocore/1.43.11": true,
-		"aws-cli/1.45.11 md/Botocore#1.43.11 ua/2.1 os/linux#6.18 md/arch#x86_64 lang/python#3.11.7 md/pyimpl#CPython m/Z,D,N,g,b cfg/retry-mode#legacy botocore/1.43.11":   false,
-		"aws-sdk-go-v2/1.47.7 ua/2.1 os/linux lang/go#1.26 m/B": true,
-		"curl/8 m/AB,BB": false,
-		"m/":             false,
-		"":               false,
+		"aws-cli/1.45.11 md/Botocore#1.43.11 ua/2.1 os/linux#6.18 md/arch#x86_64 lang/python#3.11.7 md/pyimpl#CPython m/D,b,N,Z,B,g cfg/retry-mode#legacy botocore/1.43.11": longHold,
+		"aws-cli/1.45.11 md/Botocore#1.43.11 ua/2.1 os/linux#6.18 md/arch#x86_64 lang/python#3.11.7 md/pyimpl#CPython m/Z,D,N,g,b cfg/retry-mode#legacy botocore/1.43.11":   0,
+		"aws-sdk-go-v2/1.47.7 ua/2.1 os/linux lang/go#1.26 m/B": hold,
+		"curl/8 m/AB,BB": 0,
+		"m/":             0,
+		"":               0,
 	} {
-		if got := isWaiter(agent); got != want {
-			t.Errorf("isWaiter(%q) = %v", agent, got)
+		if got := holdFor(agent); got != want {
+			t.Errorf("holdFor(%q) = %s, want %s", agent, got, want)
 		}
 	}
 }

@@ -38,8 +38,8 @@ func (h *handlers) describeAddon(ctx context.Context, in *awseks.DescribeAddonIn
 	cluster, name := value(in.ClusterName), value(in.AddonName)
 	var a eks.Addon
 	var err error
-	if aws.CallFrom(ctx).Waiter {
-		a, err = h.service.AwaitAddon(ctx, callerOn(ctx, cluster), cluster, name, waiterHold)
+	if hold := aws.CallFrom(ctx).Hold; hold > 0 {
+		a, err = h.service.AwaitAddon(ctx, callerOn(ctx, cluster), cluster, name, hold)
 	} else {
 		a, err = h.service.DescribeAddon(ctx, callerOn(ctx, cluster), cluster, name)
 	}

@@ -7,7 +7,6 @@ package eksapi
 
 import (
 	"context"
-	"time"
 
 	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
 
@@ -16,10 +15,6 @@ import (
 	"minato.dev/minato/edge/aws/restjson"
 	"minato.dev/minato/service/eks"
 )
-
-// waiterHold is how long an answer to a waiting client is held back for something new to say. The SDKs' waiters come again
-// after 30 s, and their connections are given up after 60 s without an answer.
-const waiterHold = 20 * time.Second
 
 // New is the EKS API of a service.
 func New(service *eks.Service) aws.API {

@@ -23,8 +23,8 @@ func (h *handlers) describeCluster(ctx context.Context, in *awseks.DescribeClust
 	name := value(in.Name)
 	var c eks.Cluster
 	var err error
-	if aws.CallFrom(ctx).Waiter {
-		c, err = h.service.AwaitCluster(ctx, callerOn(ctx, name), name, waiterHold)
+	if hold := aws.CallFrom(ctx).Hold; hold > 0 {
+		c, err = h.service.AwaitCluster(ctx, callerOn(ctx, name), name, hold)
 	} else {
 		c, err = h.service.DescribeCluster(ctx, callerOn(ctx, name), name)
 	}

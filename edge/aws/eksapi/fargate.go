@@ -30,8 +30,8 @@ func (h *handlers) describeFargateProfile(ctx context.Context, in *awseks.Descri
 	cluster, name := value(in.ClusterName), value(in.FargateProfileName)
 	var p eks.FargateProfile
 	var err error
-	if aws.CallFrom(ctx).Waiter {
-		p, err = h.service.AwaitFargateProfile(ctx, callerOn(ctx, cluster), cluster, name, waiterHold)
+	if hold := aws.CallFrom(ctx).Hold; hold > 0 {
+		p, err = h.service.AwaitFargateProfile(ctx, callerOn(ctx, cluster), cluster, name, hold)
 	} else {
 		p, err = h.service.DescribeFargateProfile(ctx, callerOn(ctx, cluster), cluster, name)
 	}

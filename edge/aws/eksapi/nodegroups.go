@@ -32,8 +32,8 @@ func (h *handlers) describeNodegroup(ctx context.Context, in *awseks.DescribeNod
 	cluster, name := value(in.ClusterName), value(in.NodegroupName)
 	var n eks.Nodegroup
 	var err error
-	if aws.CallFrom(ctx).Waiter {
-		n, err = h.service.AwaitNodegroup(ctx, callerOn(ctx, cluster), cluster, name, waiterHold)
+	if hold := aws.CallFrom(ctx).Hold; hold > 0 {
+		n, err = h.service.AwaitNodegroup(ctx, callerOn(ctx, cluster), cluster, name, hold)
 	} else {
 		n, err = h.service.DescribeNodegroup(ctx, callerOn(ctx, cluster), cluster, name)
 	}
