@@ -37,7 +37,7 @@ up: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROG
 
 # Without the test cache, which does not see what the tests start: minato, Kubernetes, aws and kubectl.
 .PHONY: test
-test: build upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
+test: build charts upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
 	$(GO) vet ./...
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m ./...
 
@@ -54,6 +54,13 @@ race: ## the tests of the parts that start no Kubernetes, under the race detecto
 .PHONY: build
 build: ## build bin/minato and bin/echo; the Go build cache decides what is compiled again
 	@$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: charts
+charts: bin/minato-charts ## build what renders Helm charts for minato insights scan
+
+CHARTS = cluster/insights/scan/charts
+bin/minato-charts: $(CHARTS)/go.mod $(CHARTS)/go.sum $(CHARTS)/main.go
+	@$(GO) build -C $(CHARTS) -trimpath -buildvcs=false -ldflags '-s -w' -o $(CURDIR)/$@ .
 
 .PHONY: kube
 kube: ## build one Kubernetes minor: make kube VERSION=1.35
@@ -98,4 +105,5 @@ tidy: ## go mod tidy, in the main module, the tools and what the bench compares 
 	$(GO) mod tidy
 	$(GO) -C tools mod tidy
 	$(GO) -C bench/authenticator mod tidy
+	$(GO) -C $(CHARTS) mod tidy
 	for module in $(UPSTREAM_MODULES); do $(GO) -C upstream/$$module mod tidy; done

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +15,8 @@ var extensions = []string{".yaml", ".yml", ".json"}
 // skipped are folders that are not looked into.
 var skipped = []string{".git", "node_modules", "vendor"}
 
-// Path scans a file, a folder with all manifests in it, or standard input, which is called -. Links in folders are not followed.
+// Path scans a file, a folder with all manifests and charts in it, an archive of a chart, or standard input, which is called -. Links in
+// folders are not followed.
 func (s *Scanner) Path(path string, stdin io.Reader) error {
 	if path == "-" {
 		s.Reader("-", stdin)
@@ -27,6 +27,10 @@ func (s *Scanner) Path(path string, stdin io.Reader) error {
 		return err
 	}
 	if !info.IsDir() {
+		if isArchive(path) {
+			s.chart(path)
+			return nil
+		}
 		return s.file(path)
 	}
 	return filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
@@ -36,7 +40,12 @@ func (s *Scanner) Path(path string, stdin io.Reader) error {
 		case d.IsDir() && name != path && slices.Contains(skipped, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir():
-			return s.chart(name)
+			is, err := isChart(name)
+			if is {
+				s.chart(name)
+				return filepath.SkipDir
+			}
+			return err
 		case !d.Type().IsRegular() || !slices.Contains(extensions, filepath.Ext(name)):
 			return nil
 		}
@@ -59,16 +68,4 @@ func (s *Scanner) file(path string) error {
 	}
 	s.Reader(path, f)
 	return nil
-}
-
-// chart leaves out Helm charts, whose templates are no manifests, and says what to do with them.
-func (s *Scanner) chart(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "Chart.yaml")); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	s.problem(dir, 0, fmt.Errorf("this is a Helm chart, whose templates are no manifests: helm template %s --kube-version %s | minato insights scan -", dir, s.Report.Target))
-	return filepath.SkipDir
 }

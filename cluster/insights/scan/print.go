@@ -58,11 +58,13 @@ func (r *Report) table(w io.Writer) error {
 	return err
 }
 
-func (f *Finding) where() string {
-	if f.Line == 0 {
-		return f.Source
+func (f *Finding) where() string { return where(f.Source, f.Line) }
+
+func where(source string, line int) string {
+	if line == 0 {
+		return source
 	}
-	return fmt.Sprintf("%s:%d", f.Source, f.Line)
+	return fmt.Sprintf("%s:%d", source, line)
 }
 
 func (f *Finding) instead() string {

@@ -48,6 +48,8 @@ type Problem struct {
 	Text   string `json:"problem"`
 }
 
+func (p Problem) String() string { return where(p.Source, p.Line) + ": " + p.Text }
+
 // Report is what a scan found.
 type Report struct {
 	Target   string    `json:"target"`
@@ -59,8 +61,11 @@ type Report struct {
 
 // Scanner scans for a target, a minor that what is scanned is to run on. Make it with New.
 type Scanner struct {
-	target int
+	// Charts is the program that renders Helm charts; empty where there is none.
+	Charts string
 	Report Report
+
+	target int
 }
 
 // New makes a Scanner for a minor: "1.36".
@@ -142,7 +147,7 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 	var o manifest
 	if err := yaml.Unmarshal(doc, &o); err != nil {
 		if bytes.Contains(doc, []byte("{{")) {
-			err = errors.New("this is a template and not a manifest: scan what it is rendered to")
+			err = errors.New("this is a template and not a manifest: scan the folder of its chart, or what it is rendered to")
 		}
 		s.problem(source, line, err)
 		return
