@@ -62,6 +62,11 @@ webhooks:
   admissionReviewVersions: [v1]
   clientConfig: {service: {namespace: default, name: nobody}}
   rules: [{apiGroups: [shop.example.com], apiVersions: ["*"], operations: [CREATE], resources: [carts]}]
+---
+apiVersion: flowcontrol.apiserver.k8s.io/v1beta3
+kind: FlowSchema
+metadata: {name: old}
+spec: {priorityLevelConfiguration: {name: catch-all}, matchingPrecedence: 9999}
 `
 
 // TestInsights has clients call an API that the next minor does not serve, and sees them by their user agents; then they stop, and what
@@ -106,6 +111,12 @@ func TestInsights(t *testing.T) {
 	}
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", oldFlowSchemas)
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", "/apis/shop.example.com/v1alpha1/carts")
+
+	// What was written in the version that ends is found where it lives, too.
+	if r := admin.Run(t, "minato", "insights", "scan", "--cluster", k.name, "--target", "1.32"); r.ExitCode != 3 ||
+		!strings.Contains(r.Stdout, "FlowSchema old") || !strings.Contains(r.Stdout, "written by kubectl apply") {
+		t.Errorf("scanning the cluster: %s", r)
+	}
 
 	found := k.describeInsight(t, k.sees(t, map[string]string{gone132: "ERROR", oldCarts: "WARNING"})[gone132].ID)
 	checkUsage(t, found)

@@ -85,7 +85,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 		return control.Server{
 			Status: s.status, Shutdown: s.shutdown, ExplainAccess: s.explainAccess, ExplainIdentity: s.explainIdentity, ConnectCluster: s.connectCluster,
 			Manifest: s.connectedManifest, Policies: s.customPolicies(),
-			AdvanceClock: s.advanceClock, Costs: s.costs,
+			AdvanceClock: s.advanceClock, Costs: s.costs, ScanCluster: s.scanCluster,
 		}.Serve(ctx, s.dir)
 	})
 	return s.cfg.EndpointURL(), nil

@@ -2,13 +2,19 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 
+	"minato.dev/minato"
 	"minato.dev/minato/cluster/addon/catalogue"
 	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/cluster/insights"
+	"minato.dev/minato/cluster/insights/scan"
 	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/kube"
+	"minato.dev/minato/server/control"
 	"minato.dev/minato/service/eks"
 )
 
@@ -55,4 +61,29 @@ func addonVersions(name, minor string) (versions []string) {
 		}
 	}
 	return versions
+}
+
+// scanCluster answers `minato insights scan --cluster`.
+func (s *Server) scanCluster(ctx context.Context, q control.ScanRequest) (*scan.Report, error) {
+	scope := s.scopeOf(q.Account)
+	item, err := eks.Clusters(s.store).Get(ctx, eks.ClusterKey(scope, q.Cluster))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, minato.Errorf(minato.NotFound, "account %s has no cluster %q; --account names another account", scope.Account, q.Cluster)
+	}
+	if err != nil {
+		return nil, err
+	}
+	scanner, err := scan.New(q.Target)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.planes.Client(ctx, item.Value.ID)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s is %s and cannot be asked: %w", q.Cluster, item.Value.Status.Status, err)
+	}
+	defer client.Close()
+	if err := scanner.Cluster(ctx, q.Cluster, client); err != nil {
+		return nil, err
+	}
+	return &scanner.Report, nil
 }

@@ -82,7 +82,7 @@ func (c *Client) listInto(ctx context.Context, path string, query url.Values, fn
 	return version, fn(Event{Type: "BOOKMARK"})
 }
 
-// List reads the whole collection at path, page by page.
+// List reads the whole collection at path, page by page. A limit in the query is that of a page: what is large needs a small one.
 func (c *Client) List(ctx context.Context, path string, query url.Values) (items []json.RawMessage, err error) {
 	err = c.pages(ctx, path, query, func(_ string, page []json.RawMessage) error {
 		items = append(items, page...)
@@ -96,7 +96,9 @@ func (c *Client) pages(ctx context.Context, path string, query url.Values, fn fu
 		return errors.New("kubeapi: the query of a list goes into its own argument")
 	}
 	q := clone(query)
-	q.Set("limit", pageSize)
+	if !q.Has("limit") {
+		q.Set("limit", pageSize)
+	}
 	for {
 		var page struct {
 			Metadata struct {

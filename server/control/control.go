@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"minato.dev/minato/cluster/access"
+	"minato.dev/minato/cluster/insights/scan"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/home"
 	"minato.dev/minato/service/eksauth"
@@ -87,6 +88,8 @@ type Server struct {
 	Costs func(ctx context.Context) (Costs, error)
 	// AdvanceClock moves the clock. An error is for whoever asked.
 	AdvanceClock func(ctx context.Context, by time.Duration) (Clock, error)
+	// ScanCluster looks for APIs that end in what lives in a cluster. An error is for whoever asked.
+	ScanCluster func(ctx context.Context, q ScanRequest) (*scan.Report, error)
 	// Policies keeps the access policies that customers make.
 	Policies Policies
 }
@@ -126,6 +129,7 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 	mux.HandleFunc("POST "+manifestPath, s.manifest)
 	mux.HandleFunc("POST "+clockPath, s.advance)
 	mux.HandleFunc("GET "+costPath, s.cost)
+	mux.HandleFunc("POST "+scanPath, s.scan)
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
@@ -161,8 +165,13 @@ func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, er
 
 // exchange makes one request on the control socket.
 func exchange(ctx context.Context, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
+	return exchangeWithin(ctx, 10*time.Second, dir, method, path, in)
+}
+
+// exchangeWithin makes one request that may take longer.
+func exchangeWithin(ctx context.Context, timeout time.Duration, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
 	client := &http.Client{
-		Timeout: 10 * time.Second,
+		Timeout: timeout,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -1,0 +1,237 @@
+package scan
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/kube"
+)
+
+// API is what is asked of a cluster. A kubeapi.Client does it.
+type API interface {
+	Get(ctx context.Context, path string, out any) error
+	List(ctx context.Context, path string, query url.Values) ([]json.RawMessage, error)
+}
+
+// Cluster scans what lives in a cluster: its objects by the versions that they were written in, which their managers most likely go on
+// writing, and the manifests of its Helm releases.
+func (s *Scanner) Cluster(ctx context.Context, name string, api API) error {
+	for _, r := range s.concerned() {
+		if err := s.collection(ctx, name, r, api); err != nil {
+			return err
+		}
+	}
+	return s.releases(ctx, api)
+}
+
+// groupResource is a resource in whatever version.
+type groupResource struct{ group, resource string }
+
+// concerned are the resources of which a version ends by the target, and those that they have become.
+func (s *Scanner) concerned() (list []groupResource) {
+	add := func(r groupResource) {
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	for _, a := range kube.APIs() {
+		if min(a.RemovedIn(), a.DeprecatedIn()) > s.target {
+			continue
+		}
+		add(groupResource{a.Group, a.Resource})
+		if a.Replacement != nil {
+			add(groupResource{a.Replacement.Group, a.Replacement.Resource})
+		}
+	}
+	return list
+}
+
+// collection scans the objects of a resource, if the cluster has it.
+func (s *Scanner) collection(ctx context.Context, cluster string, r groupResource, api API) error {
+	path, err := servedAt(ctx, r, api)
+	if err != nil || path == "" {
+		return err
+	}
+	items, err := api.List(ctx, path, nil)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", path, err)
+	}
+	for _, item := range items {
+		var o live
+		if err := json.Unmarshal(item, &o); err != nil {
+			return fmt.Errorf("listing %s: %w", path, err)
+		}
+		s.Report.Objects++
+		for _, w := range o.writers() {
+			s.Object(fmt.Sprintf("cluster %s, written by %s", cluster, w.manager), 0, w.version, w.kind, o.Metadata.Namespace, o.Metadata.Name)
+		}
+	}
+	return nil
+}
+
+// servedAt is the path of a resource in the version that the cluster prefers, empty if it has none to list.
+func servedAt(ctx context.Context, r groupResource, api API) (string, error) {
+	if r.group == "" {
+		return "/api/v1/" + r.resource, nil
+	}
+	type version struct {
+		GroupVersion string `json:"groupVersion"`
+	}
+	var group struct {
+		Versions  []version `json:"versions"`
+		Preferred version   `json:"preferredVersion"`
+	}
+	err := api.Get(ctx, "/apis/"+r.group, &group)
+	if kubeapi.NotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking for the versions of %s: %w", r.group, err)
+	}
+	for _, v := range append([]version{group.Preferred}, group.Versions...) {
+		var list struct {
+			Resources []struct {
+				Name  string   `json:"name"`
+				Verbs []string `json:"verbs"`
+			} `json:"resources"`
+		}
+		if err := api.Get(ctx, "/apis/"+v.GroupVersion, &list); err != nil && !kubeapi.NotFound(err) {
+			return "", fmt.Errorf("asking for the resources of %s: %w", v.GroupVersion, err)
+		}
+		for _, known := range list.Resources {
+			if known.Name == r.resource && slices.Contains(known.Verbs, "list") { // reviews are created only
+				return "/apis/" + v.GroupVersion + "/" + r.resource, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// live is what is read of an object in a cluster.
+type live struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Name          string            `json:"name"`
+		Namespace     string            `json:"namespace"`
+		Annotations   map[string]string `json:"annotations"`
+		ManagedFields []struct {
+			Manager     string `json:"manager"`
+			APIVersion  string `json:"apiVersion"`
+			Subresource string `json:"subresource"`
+		} `json:"managedFields"`
+	} `json:"metadata"`
+}
+
+// writer is who wrote an object, and in which version.
+type writer struct{ manager, version, kind string }
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// writers are those who wrote the object, without Kubernetes' own parts: these come with the target.
+func (o *live) writers() (list []writer) {
+	add := func(w writer) {
+		same := func(other writer) bool { return other.version == w.version && other.kind == w.kind }
+		if w.version != "" && !slices.ContainsFunc(list, same) {
+			list = append(list, w)
+		}
+	}
+	var applied manifest
+	if json.Unmarshal([]byte(o.Metadata.Annotations[lastApplied]), &applied) == nil {
+		add(writer{"kubectl apply", applied.APIVersion, applied.Kind})
+	}
+	for _, m := range o.Metadata.ManagedFields {
+		if m.Subresource == "" && !strings.HasPrefix(m.Manager, "kube-") && !strings.HasPrefix(m.Manager, "api-priority-and-fairness-") {
+			add(writer{m.Manager, m.APIVersion, o.Kind})
+		}
+	}
+	return list
+}
+
+// maxRelease bounds what the Secret of a release unpacks to. Secrets end at 1 MiB.
+const maxRelease = 64 << 20
+
+// releases scans the manifests that Helm has installed. Helm sends them again, as they are, when it upgrades or rolls back.
+func (s *Scanner) releases(ctx context.Context, api API) error {
+	secrets, err := api.List(ctx, "/api/v1/secrets", url.Values{"labelSelector": {"owner=helm,status=deployed"}, "limit": {"10"}})
+	if err != nil {
+		return fmt.Errorf("listing the releases of Helm: %w", err)
+	}
+	for _, item := range secrets {
+		var secret struct {
+			Metadata struct {
+				Name      string `json:"name"`
+				Namespace string `json:"namespace"`
+			} `json:"metadata"`
+			Data map[string][]byte `json:"data"`
+		}
+		if err := json.Unmarshal(item, &secret); err != nil {
+			return fmt.Errorf("listing the releases of Helm: %w", err)
+		}
+		source := "Helm release in secret " + secret.Metadata.Namespace + "/" + secret.Metadata.Name
+		r, err := decodeRelease(secret.Data["release"])
+		if err != nil {
+			s.problem(source, 0, err)
+			continue
+		}
+		source = fmt.Sprintf("Helm release %s/%s", secret.Metadata.Namespace, r.Name)
+		s.Reader(source, strings.NewReader(r.Manifest))
+		for _, h := range r.Hooks {
+			s.Reader(source, strings.NewReader(h.Manifest))
+		}
+	}
+	return nil
+}
+
+// release is what is read of a release of Helm.
+type release struct {
+	Name     string `json:"name"`
+	Manifest string `json:"manifest"`
+	Hooks    []struct {
+		Manifest string `json:"manifest"`
+	} `json:"hooks"`
+}
+
+// decodeRelease reads what Helm's driver for Secrets writes: JSON, packed by gzip, in base64.
+func decodeRelease(data []byte) (r release, err error) {
+	if len(data) == 0 {
+		return r, errors.New("it holds no release")
+	}
+	packed, err := base64.StdEncoding.AppendDecode(nil, data)
+	if err != nil {
+		return r, fmt.Errorf("the release is not base64: %w", err)
+	}
+	if bytes.HasPrefix(packed, []byte{0x1f, 0x8b, 0x08}) {
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			return r, fmt.Errorf("the release cannot be unpacked: %w", err)
+		}
+		if packed, err = io.ReadAll(io.LimitReader(z, maxRelease+1)); err != nil {
+			return r, fmt.Errorf("the release cannot be unpacked: %w", err)
+		}
+		if len(packed) > maxRelease {
+			return r, fmt.Errorf("the release unpacks to more than %d MiB, and is left out", maxRelease>>20)
+		}
+	}
+	if err := json.Unmarshal(packed, &r); err != nil {
+		return r, fmt.Errorf("the release is not JSON: %w", err)
+	}
+	return r, nil
+}
+
+// Add takes in what another scan for the same target found.
+func (r *Report) Add(other Report) {
+	r.Files += other.Files
+	r.Objects += other.Objects
+	r.Findings = append(r.Findings, other.Findings...)
+	r.Problems = append(r.Problems, other.Problems...)
+}
