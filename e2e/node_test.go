@@ -132,7 +132,12 @@ func (n *realNode) testServicesHeal(t *testing.T) {
 		})
 	}
 	n.waitReady(t)
-	n.kubectl(t, "exec", "probe", "--", "ls", "/")
+	testenv.Eventually(t, settle, func() error { // the node may be Ready still from before the kubelet was killed
+		if r := n.client.TryKubectl(t, n.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
 	if after := n.kubectl(t, "get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0].containerID}"); after != before {
 		t.Errorf("the pod was started again: %s, then %s", before, after)
 	}
