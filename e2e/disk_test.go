@@ -26,7 +26,7 @@ func TestDiskFullWhileCreating(t *testing.T) {
 
 	release := e.FillDisk(t)
 	written := writeUntilRefused(t, write)
-	second := admin.TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
+	second := admin.With("AWS_MAX_ATTEMPTS=1").TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
 	if second.ExitCode != 0 && !strings.Contains(second.Stderr, "ServiceUnavailableException") && !strings.Contains(second.Stderr, "ServerException") {
 		t.Errorf("a cluster on a full disk: %s", second)
 	}

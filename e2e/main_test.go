@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"minato.dev/minato/internal/testenv"
@@ -82,13 +83,22 @@ func createRole(t *testing.T, c *testenv.Client, name string) string {
 		"--query", "Role.Arn", "--output", "text")
 }
 
+// knownSubnets are the subnets of the users who have asked for theirs.
+var knownSubnets sync.Map
+
 // subnets are two subnets of the default VPC, with a comma between them.
 func subnets(t *testing.T, c *testenv.Client) string {
 	t.Helper()
-	out := c.AWS(t, "ec2", "describe-subnets", "--query", "Subnets[0:2].SubnetId", "--output", "text")
+	user := c.Getenv("MINATO_HOME") + " " + c.Getenv("AWS_ACCESS_KEY_ID")
+	if known, ok := knownSubnets.Load(user); ok {
+		return known.(string)
+	}
+	out := c.AWS(t, "ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true", "--query", "Subnets[0:2].SubnetId", "--output", "text")
 	ids := strings.Fields(out)
 	if len(ids) != 2 {
 		t.Fatalf("describe-subnets: got %q, want two subnets", out)
 	}
-	return strings.Join(ids, ",")
+	known := strings.Join(ids, ",")
+	knownSubnets.Store(user, known)
+	return known
 }

@@ -88,7 +88,7 @@ func (n *realNode) testPods(t *testing.T) {
 
 // testMetadata is that a pod with a network of its own cannot become the node.
 func (n *realNode) testMetadata(t *testing.T) {
-	if r := n.client.TryKubectl(t, n.config, "exec", "probe", "--", "get", "http://169.254.169.254/latest/meta-data/"); r.ExitCode == 0 {
+	if r := n.client.TryKubectl(t, n.config, "exec", "probe", "--", "get", "-timeout", "3s", "http://169.254.169.254/latest/meta-data/"); r.ExitCode == 0 {
 		t.Errorf("a pod reads the node's metadata: %s", r.Stdout)
 	}
 }

@@ -77,7 +77,7 @@ func acceptsSibling(t *testing.T, e *testenv.Env, from, to *cluster) {
 	failed := make(chan error, 1)
 	go func() {
 		defer close(failed)
-		tick := time.NewTicker(10 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			status, _, err := api.do(t.Context(), http.MethodGet, "/api/v1/namespaces/default", nil)

@@ -16,7 +16,8 @@ import (
 
 const usage = `usage: echo                      serve HTTP on :80 and :8080
        echo serve ADDRESS...    serve HTTP elsewhere
-       echo get URL             print what is served there
+       echo get [-timeout 30s] URL
+                                print what is served there
        echo ls [PATH...]        list folders
        echo cat [PATH...]       print files, or standard input
        echo sleep SECONDS       wait; "infinity" is for ever

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -82,12 +83,18 @@ func awaitListener(stdin io.Reader) {
 
 // get prints what is served at a URL. An answer that is not 2xx is printed and ends in a code of 1.
 func get(ctx context.Context, args []string) error {
-	if len(args) != 1 {
+	flags := flag.NewFlagSet("get", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	timeout := flags.Duration("timeout", 30*time.Second, "")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("get: %w\n%s", err, usage)
+	}
+	if flags.NArg() != 1 {
 		return fmt.Errorf("get: want one URL\n%s", usage)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, flags.Arg(0), nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +108,7 @@ func get(ctx context.Context, args []string) error {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answers %s", args[0], resp.Status)
+		return fmt.Errorf("%s answers %s", flags.Arg(0), resp.Status)
 	}
 	return nil
 }

@@ -3,73 +3,68 @@ package testenv
 import (
 	"bufio"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"sync"
 )
 
-// The AWS CLI takes about a second of processor time to begin, more than most of its commands take here, and the tests run it some
-// hundred times. So one process imports it, and forks for each command (awscli.py). What stands as aws on the PATH of the tests'
-// clients, kubectl's credential plugin among them, is this test binary, which passes its arguments, environment and files on.
+// The AWS CLI takes more than a second of processor time to begin, more than most of its commands take here, and the tests run it
+// some hundred times. So some processes that have imported it run them one after the other, and a small program that passes on to them
+// is the aws on the PATH of the tests' clients, kubectl's credential plugin among them.
 
-//go:embed awscli.py
-var awsCLI string
+//go:embed awscli/server.py
+var awsServer string
 
-// socketVariable tells the aws that is this binary where to pass on to.
-const socketVariable = "MINATO_TEST_AWS_SOCKET"
+var stopAWS = func() {} // set by awsDir when there is something to stop
 
-// awsDir holds aws, and the socket; empty where the installed aws is run as it is.
-var awsDir string
-
-// startAWS starts that process, if the installed aws is a Python program.
-func startAWS() (stop func(), err error) {
+// awsDir has that aws; empty where the installed aws is none to import, and is run as it is.
+var awsDir = sync.OnceValues(func() (string, error) {
 	python, err := awsInterpreter()
 	if err != nil || python == "" {
-		return func() {}, err
+		return "", err
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp("", dirPrefix+"aws-")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+	stopAWS = func() { _ = os.RemoveAll(dir) }
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "aws"), "./internal/testenv/awscli")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the aws of the tests: %w\n%s", err, out)
 	}
-	if err := os.Symlink(self, filepath.Join(dir, "aws")); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(python, "-c", awsCLI, filepath.Join(dir, "socket"))
+	cmd := exec.Command(python, "-c", awsServer, filepath.Join(dir, "socket"))
 	cmd.Env, cmd.Stderr = minimalEnviron(), os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the AWS CLI: %w", err)
+		return "", fmt.Errorf("starting the AWS CLI: %w", err)
 	}
-	stop = func() {
-		_ = stdin.Close()
+	stopAWS = func() {
+		_ = stdin.Close() // it ends with its standard input
 		_ = cmd.Wait()
 		_ = os.RemoveAll(dir)
 	}
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		stop()
-		return nil, fmt.Errorf("the AWS CLI does not begin (%q): %w", line, err)
+		return "", fmt.Errorf("the AWS CLI does not begin (%q): %w", line, err)
 	}
-	awsDir = dir
-	return stop, nil
-}
+	return dir, nil
+})
 
 // awsInterpreter is the Python of the installed aws, empty where there is none or it is another kind of program.
 func awsInterpreter() (string, error) {
@@ -98,50 +93,4 @@ func awsInterpreter() (string, error) {
 		return "", nil
 	}
 	return interpreter, nil
-}
-
-// awsRequest is one command.
-type awsRequest struct {
-	Dir  string   `json:"dir"`
-	Args []string `json:"args"`
-	Env  []string `json:"env"`
-}
-
-// beAWS is what this binary does as aws.
-func beAWS() int {
-	code, err := passOn(os.Getenv(socketVariable))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "aws of the tests:", err)
-		return 1
-	}
-	return code
-}
-
-func passOn(socket string) (int, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return 0, err
-	}
-	body, err := json.Marshal(awsRequest{Dir: dir, Args: append([]string{}, os.Args[1:]...), Env: os.Environ()})
-	if err != nil {
-		return 0, err
-	}
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = c.Close() }()
-	message := append(fmt.Appendf(nil, "%08x", len(body)), body...)
-	n, _, err := c.WriteMsgUnix(message, syscall.UnixRights(0, 1, 2), nil)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := c.Write(message[n:]); err != nil {
-		return 0, err
-	}
-	var code [1]byte
-	if _, err := io.ReadFull(c, code[:]); err != nil {
-		return 0, errors.Join(errors.New("it ended without a word"), err)
-	}
-	return int(code[0]), nil
 }

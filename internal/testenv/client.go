@@ -52,12 +52,20 @@ func (e *Env) Anonymous(t testing.TB) *Client {
 	t.Helper()
 	dir := t.TempDir()
 	path := []string{filepath.Dir(e.binary), os.Getenv("PATH")}
-	vars := append(minimalEnviron(), "HOME="+dir, "MINATO_HOME="+string(e.Home), "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
-	if awsDir != "" {
-		path = append([]string{awsDir}, path...)
-		vars = append(vars, socketVariable+"="+filepath.Join(awsDir, "socket"))
+	aws, err := awsDir()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return &Client{dir: dir, vars: append(vars, "PATH="+strings.Join(path, string(os.PathListSeparator)))}
+	if aws != "" {
+		path = append([]string{aws}, path...)
+	}
+	return &Client{dir: dir, vars: append(minimalEnviron(),
+		"HOME="+dir,
+		"MINATO_HOME="+string(e.Home),
+		"PATH="+strings.Join(path, string(os.PathListSeparator)),
+		"AWS_EC2_METADATA_DISABLED=true",
+		"AWS_PAGER=",
+	)}
 }
 
 // Getenv is a variable of the client's environment; empty where there is none.

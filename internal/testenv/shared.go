@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -42,28 +41,19 @@ var shared = sync.OnceValues(func() (*Env, error) {
 	return e, e.up(nil)
 })
 
-// maxParallel is how many tests of a package run at once.
+// maxParallel is how many tests of a package run at once at the most: each may run a server with a control plane or two, and on a
+// machine with many cores memory ends before they do.
 const maxParallel = 6
 
 // Main runs a package's tests, starting the shared server when the first test asks for it, and stops and purges it
 // afterwards. It returns the exit code for os.Exit; leftovers make it a failure.
 func Main(m *testing.M, o Options) int {
-	if filepath.Base(os.Args[0]) == "aws" {
-		return beAWS()
-	}
-	stop, err := startAWS()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer stop()
 	sharedOptions = o
-	// Each test may run a server with a control plane or two: on a machine with many cores memory ends before they do.
 	flag.Parse()
-	if runtime.GOMAXPROCS(0) > maxParallel {
-		_ = flag.Set("test.parallel", strconv.Itoa(maxParallel))
-	}
+	parallel := min(runtime.GOMAXPROCS(0)+1, maxParallel) // one more than there are cores: tests wait much, too
+	_ = flag.Set("test.parallel", strconv.Itoa(parallel))
 	code := m.Run()
+	stopAWS()
 	if sharedEnv != nil {
 		if sharedFailed.Load() || sharedEnv.server == nil {
 			fmt.Fprintln(os.Stderr, sharedEnv.logs())

@@ -277,15 +277,16 @@ func Eventually(t testing.TB, timeout time.Duration, what func() error) {
 	t.Helper()
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
 	for {
+		asked := time.Now()
 		err := what()
 		if err == nil {
 			return
 		}
+		// As long a rest as the question took, so that asking does not keep from happening what it waits for.
+		again := min(max(time.Since(asked), 100*time.Millisecond), 2*time.Second)
 		select {
-		case <-again.C:
+		case <-time.After(again):
 		case <-deadline.C:
 			t.Fatalf("still not after %s: %v", timeout, err)
 		}
