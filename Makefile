@@ -91,6 +91,13 @@ bin/upstream/pause/.built: upstream/programs.json upstream/build/main.go
 bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstream processes and aws-iam-authenticator: a table, and JSON in bin/bench/results.json
 	$(GO) run ./bench
 
+# The judge of the result: Kubernetes' own tests, of the default minor. Compiling them takes about ten minutes on 2 cores.
+.PHONY: conformance
+conformance: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROGRAMS)) ## run Kubernetes' conformance tests on a cluster without and with a node (needs root, aws, kubectl, curl, busybox-static)
+	@$(GO) -C conformance/suite build -trimpath -buildvcs=false -ldflags '-s -w' -o ../../bin/conformance/agnhost k8s.io/kubernetes/test/images/agnhost
+	@$(GO) -C conformance/suite test -c -trimpath -buildvcs=false -ldflags '-s -w' -o ../../bin/conformance/e2e.test .
+	$(GO) run ./conformance
+
 .PHONY: lint
 lint: ## the short list of linters in .golangci.yml
 	@$(GO) build -C tools -o ../bin/tools/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -106,4 +113,5 @@ tidy: ## go mod tidy, in the main module, the tools and what the bench compares 
 	$(GO) -C tools mod tidy
 	$(GO) -C bench/authenticator mod tidy
 	$(GO) -C $(CHARTS) mod tidy
+	$(GO) -C conformance/suite mod tidy
 	for module in $(UPSTREAM_MODULES); do $(GO) -C upstream/$$module mod tidy; done

@@ -49,7 +49,8 @@ func TestHybridNode(t *testing.T) {
 		return cmd
 	}
 	dir := nodeFolder(t)
-	startJoin(t, dir, join(dir, "--name", "box", "--pod-cidr", "10.253.128.0/24"))
+	first := join(dir, "--name", "box", "--pod-cidr", "10.253.128.0/24")
+	startJoin(t, dir, first)
 	testenv.Eventually(t, settle, func() error {
 		if r := c.TryKubectl(t, k.config, "wait", "node/box", "--for=condition=Ready", "--timeout=5s"); r.ExitCode != 0 {
 			return fmt.Errorf("%s\n%s", r, tailOf(filepath.Join(dir, "join.log")))
@@ -65,6 +66,26 @@ func TestHybridNode(t *testing.T) {
 		return nil
 	})
 	k.kubectl(t, "logs", "probe")
+	if out := c.Shell(t, strings.ReplaceAll(forwardScript, "KUBECONFIG", k.config)); !strings.Contains(out, "hostname: probe") {
+		t.Errorf("the pod's port, forwarded: %s", out)
+	}
+
+	// A node that is killed goes on where it was, with what it has in its folder, and its pods never notice.
+	container := k.kubectl(t, "get", "pod", "probe", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	startJoin(t, dir, join(dir))
+	testenv.Eventually(t, settle, func() error {
+		if r := c.TryKubectl(t, k.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
+			return fmt.Errorf("exec does not reach a node that was killed: %s\n%s", r, tailOf(filepath.Join(dir, "join.log")))
+		}
+		return nil
+	})
+	if now := k.kubectl(t, "get", "pod", "probe", "-o", "jsonpath={.status.containerStatuses[0].containerID}"); now != container {
+		t.Errorf("the pod was started again: %s, then %s", container, now)
+	}
 
 	again := join(nodeFolder(t))
 	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "registration limit") {
@@ -80,6 +101,14 @@ func TestHybridNode(t *testing.T) {
 		return nil
 	})
 }
+
+// forwardScript asks the pod through a port that kubectl forwards.
+const forwardScript = `
+kubectl --kubeconfig KUBECONFIG port-forward pod/probe :8080 > forward & FORWARD=$!
+until grep -q 'Forwarding from 127' forward; do sleep 0.1; done
+python3 -c 'import re, urllib.request as u; print(u.urlopen("http://127.0.0.1:" + re.search(r"127.0.0.1:(\d+)", open("forward").read())[1]).read().decode())'
+kill $FORWARD
+`
 
 func createHybridRole(t *testing.T, c *testenv.Client) string {
 	t.Helper()

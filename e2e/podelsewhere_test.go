@@ -57,6 +57,7 @@ minato identity manifest --cluster podidentity-elsewhere --image registry.exampl
 	if who := pod.AWS(t, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"); !strings.Contains(who, ":assumed-role/podidentity-app/eks-podidentit-web-") {
 		t.Errorf("the pod is %s", who)
 	}
+	k.testJavaScript(t, credentials, apis, good)
 	k.client.AWS(t, "eks", "deregister-cluster", "--name", name)
 	testenv.Eventually(t, 10*time.Second, func() error {
 		if pod := kube.tryPod(t, "elsewhere"); strings.Contains(pod, "AWS_") {
@@ -122,4 +123,42 @@ func askAgent(t *testing.T, url, token string) (status int, body []byte) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, body
+}
+
+// testJavaScript is the AWS SDK for JavaScript with the variables of a pod, and with the agent and the APIs where they are here. What its
+// role may not do, it may not.
+func (k *cluster) testJavaScript(t *testing.T, credentials, apis, token string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("sdkjs")); err != nil {
+		t.Fatal(err)
+	}
+	tokenFile := filepath.Join(dir, "token")
+	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const bucket = "podidentity-js"
+	k.client.AWS(t, "s3api", "create-bucket", "--bucket", bucket)
+	k.client.AWS(t, "s3api", "put-object", "--bucket", bucket, "--key", "main.js", "--body", filepath.Join(dir, "main.js"))
+	k.client.AWS(t, "iam", "put-role-policy", "--role-name", "podidentity-app", "--policy-name", "read", "--policy-document", strings.ReplaceAll(bucketReader, "e2e-data", bucket))
+	run := func(name string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = dir
+		cmd.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "AWS_REGION=" + k.client.Getenv("AWS_REGION"), "AWS_ENDPOINT_URL=" + apis,
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + credentials, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + tokenFile,
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v (Node.js 20 or later and npm are needed)\n%s", name, args, err, out)
+		}
+		return string(out)
+	}
+	run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+	out := run("node", "main.js", bucket, "main.js")
+	for _, want := range []string{"An AWS SDK for JavaScript that nobody has told anything", "AccessDenied: ", "s3:PutObject"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the SDK for JavaScript does not say %q: %s", want, out)
+		}
+	}
 }

@@ -11,7 +11,7 @@ var floors = [][]string{
 	{"cluster"},
 	{"edge"},
 	{"server"},
-	{"cmd", "e2e", "bench"},
+	{"cmd", "e2e", "bench", "conformance"},
 }
 
 func floor(path string) int {
@@ -99,7 +99,7 @@ var Rules = []Rule{
 		Name:   "processes",
 		Reason: "processes are started by the supervisor, which finds them again after a crash",
 		Allows: func(pkg, what string, ours bool) bool {
-			return ours || what != "os/exec" || under(pkg, "engine/supervisor", "e2e", "bench")
+			return ours || what != "os/exec" || under(pkg, "engine/supervisor", "e2e", "bench", "conformance")
 		},
 		Exceptions: map[string]string{
 			"cluster/node/machine -> os/exec": "makes a file system with mkfs.ext4 on the disk of a node",

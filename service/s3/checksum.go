@@ -20,15 +20,17 @@ import (
 // algorithms are the checksums that a client may send and ask for, by their names in x-amz-checksum-NAME ("Checking object
 // integrity", S3 User Guide).
 var algorithms = map[string]func() hash.Hash{
-	"crc32":     func() hash.Hash { return crc32.NewIEEE() },
-	"crc32c":    func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
-	"crc64nvme": func() hash.Hash { return crc64.New(nvme) },
-	"sha1":      sha1.New,
-	"sha256":    sha256.New,
+	"crc32":   func() hash.Hash { return crc32.NewIEEE() },
+	"crc32c":  func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
+	crc64NVME: func() hash.Hash { return crc64.New(nvme) },
+	"sha1":    sha1.New,
+	"sha256":  sha256.New,
 }
 
-// nvme is the polynomial of CRC-64/NVME, bits reversed.
-var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+// crc64NVME is the checksum of objects for which nobody names another.
+const crc64NVME = "crc64nvme"
+
+var nvme = crc64.MakeTable(crcs[crc64NVME].poly)
 
 // checksumHeader is the name of a checksum's header and trailer, in lower case.
 func checksumHeader(algorithm string) string { return "x-amz-checksum-" + algorithm }
@@ -61,7 +63,7 @@ type digest struct {
 func newDigest(body io.Reader, expect Expect, header map[string]string) (*digest, error) {
 	d := &digest{md5: md5.New(), algorithm: expect.Algorithm, expect: expect, header: header}
 	if d.algorithm == "" {
-		d.algorithm = "crc64nvme" // as S3 has it where the client does not say
+		d.algorithm = crc64NVME // as S3 has it where the client does not say
 	}
 	make, ok := algorithms[d.algorithm]
 	if !ok {
@@ -111,15 +113,38 @@ func (d *digest) finish(int64) (objectstore.Meta, error) {
 		meta.Header[name] = value
 	}
 	meta.Header[checksumHeader(d.algorithm)] = got
-	meta.Header[checksumType] = "FULL_OBJECT"
+	meta.Header[checksumType] = FullObject
 	return meta, nil
 }
 
 // checksumType is the header that tells a checksum of all bytes from one of the parts' checksums.
 const checksumType = "x-amz-checksum-type"
 
-// ofParts is what is kept of an object that was uploaded in parts: the MD5 of the parts' MD5s, and the same of checksums, if the
-// upload named an algorithm.
+// The types of checksums.
+const (
+	FullObject = "FULL_OBJECT"
+	Composite  = "COMPOSITE"
+)
+
+// typeOf is the type of the checksum of an upload, where the client asks for one or leaves it to S3 ("Checking object integrity", S3 User
+// Guide).
+func typeOf(algorithm, asked string) (string, error) {
+	_, combines := crcs[algorithm]
+	switch {
+	case asked == "" && algorithm == crc64NVME:
+		return FullObject, nil
+	case asked == "":
+		return Composite, nil
+	case algorithm == "" || asked != FullObject && asked != Composite:
+		return "", invalid(InvalidRequest, "The checksum type %q is not valid here: want FULL_OBJECT or COMPOSITE, with a checksum algorithm", asked)
+	case asked == FullObject && !combines, asked == Composite && algorithm == crc64NVME:
+		return "", invalid(InvalidRequest, "The %s checksum type cannot be used with the %s checksum algorithm.", asked, algorithm)
+	}
+	return asked, nil
+}
+
+// ofParts is what is kept of an object that was uploaded in parts: the MD5 of the parts' MD5s, and, if the upload named an algorithm, the
+// same of checksums, or the checksum of all bytes.
 func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, error) {
 	sums := md5.New()
 	algorithm := u.Options["algorithm"]
@@ -145,9 +170,17 @@ func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, 
 	for name, value := range u.Header {
 		meta.Header[name] = value
 	}
-	if checksums != nil {
+	switch {
+	case checksums == nil:
+	case u.Options["type"] == FullObject:
+		sum, err := whole(algorithm, parts)
+		if err != nil {
+			return objectstore.Meta{}, err
+		}
+		meta.Header[checksumHeader(algorithm)], meta.Header[checksumType] = sum, FullObject
+	default:
 		meta.Header[checksumHeader(algorithm)] = fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(checksums.Sum(nil)), len(parts))
-		meta.Header[checksumType] = "COMPOSITE"
+		meta.Header[checksumType] = Composite
 	}
 	return meta, nil
 }

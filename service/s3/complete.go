@@ -17,9 +17,9 @@ type Completion struct {
 	PartRef
 	Parts []CompletedPart
 	If    Conditions
-	// Algorithm, in lower case, and Checksum are the object's; empty for none.
-	Algorithm, Checksum string
-	Size                *int64 // the object's, in bytes; nil for none
+	// Algorithm, in lower case, Checksum and its Type are the object's; empty for none.
+	Algorithm, Checksum, Type string
+	Size                      *int64 // the object's, in bytes; nil for none
 }
 
 // CompletedPart is one of its parts.
@@ -88,6 +88,9 @@ func (in *Completion) checkAgain(o *objectstore.Object) error {
 func (in *Completion) checkWhole(m *objectstore.Meta, size int64) error {
 	if in.Size != nil && *in.Size != size {
 		return invalid(InvalidRequest, "The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *in.Size, size)
+	}
+	if of := m.Header[checksumType]; in.Type != "" && in.Type != of {
+		return invalid(InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", of, in.Type)
 	}
 	if in.Algorithm == "" {
 		return nil

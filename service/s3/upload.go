@@ -20,19 +20,24 @@ type PartRef struct {
 	Number   int // 1 to MaxParts
 }
 
-// CreateUpload begins a multipart upload. The algorithm is that of the checksums of its parts, empty for none.
-func (s *Service) CreateUpload(ctx context.Context, c Caller, r Ref, header map[string]string, algorithm string) (objectstore.Upload, error) {
+// CreateUpload begins a multipart upload. The algorithm is that of the checksums of its parts, empty for none, and the type that of the
+// object's, empty for the algorithm's own.
+func (s *Service) CreateUpload(ctx context.Context, c Caller, r Ref, header map[string]string, algorithm, checksumType string) (objectstore.Upload, error) {
 	if err := errors.Join(r.check(), checkHeader(header)); err != nil {
 		return objectstore.Upload{}, err
 	}
 	if algorithm = strings.ToLower(algorithm); algorithm != "" && !IsAlgorithm(algorithm) {
 		return objectstore.Upload{}, invalid(InvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 	}
+	checksumType, err := typeOf(algorithm, checksumType)
+	if err != nil {
+		return objectstore.Upload{}, err
+	}
 	b, err := s.open(ctx, c, r.Bucket, question{action: "PutObject", key: r.Key})
 	if err != nil {
 		return objectstore.Upload{}, err
 	}
-	u, err := s.Objects.CreateUpload(b.ID, objectstore.Upload{Key: r.Key, Header: header, Options: map[string]string{"algorithm": algorithm}})
+	u, err := s.Objects.CreateUpload(b.ID, objectstore.Upload{Key: r.Key, Header: header, Options: map[string]string{"algorithm": algorithm, "type": checksumType}})
 	return u, contentError(err)
 }
 

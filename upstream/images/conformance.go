@@ -10,6 +10,7 @@ import (
 // The names and tags that the end-to-end tests of Kubernetes 1.35 use (test/utils/image in k8s.io/kubernetes).
 const (
 	agnhostTag = "2.59"
+	agnhostOld = "2.55" // what rolling updates begin with: the same program here
 	busyboxTag = "1.37.0-1"
 	suitePause = "3.10.1"
 )
@@ -31,7 +32,7 @@ func (s Sources) agnhost() recipe {
 	path := filepath.Join(filepath.Dir(s.Executable), "conformance", "agnhost")
 	shell, missing := shellFiles()
 	return recipe{
-		tags: []string{agnhostTag}, version: m.Version, source: "https://" + m.Module,
+		tags: []string{agnhostOld, agnhostTag}, version: m.Version, source: "https://" + m.Module,
 		config: config("", "/agnhost", "pause"),
 		layers: func() ([][]file, error) {
 			curl, installed := findProgram("curl")

@@ -34,9 +34,7 @@ func (r *request) completion() (in s3.Completion, err error) {
 	if in.PartRef, err = r.part(); err != nil {
 		return in, err
 	}
-	if t := r.Header.Get("X-Amz-Checksum-Type"); t != "" && t != "COMPOSITE" {
-		return in, notImplemented("x-amz-checksum-type " + t)
-	}
+	in.Type = r.Header.Get("X-Amz-Checksum-Type")
 	if in.Algorithm, in.Checksum, err = r.checksum(); err != nil { // of the object, not of this body
 		return in, err
 	}

@@ -47,7 +47,7 @@ func TestCompletionSaysWhatTheObjectIs(t *testing.T) {
 	bad("BadDigest", "sha256", func(in *s3.CompleteMultipartUploadInput) { in.ChecksumSHA256 = another })
 	bad("InvalidRequest", "CRC32", func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32 = sdk.String("AAAAAA==") })
 	bad("InvalidRequest", "does not match what was computed: 5", func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = sdk.Int64(6) })
-	bad("NotImplemented", "FULL_OBJECT", func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = types.ChecksumTypeFullObject })
+	bad("InvalidRequest", "FULL_OBJECT", func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = types.ChecksumTypeFullObject })
 
 	o, err := complete(func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = sdk.Int64(5) })
 	out := must(t, o, err)
@@ -59,6 +59,48 @@ func TestCompletionSaysWhatTheObjectIs(t *testing.T) {
 		t.Errorf("the second answer is %+v", got)
 	}
 	bad("BadDigest", "sha256", func(in *s3.CompleteMultipartUploadInput) { in.ChecksumSHA256 = another })
+}
+
+// TestChecksumOfAWholeUpload has the checksum of an object in two parts be that of all its bytes.
+func TestChecksumOfAWholeUpload(t *testing.T) {
+	t.Parallel()
+	_, c := withBucket(t)
+	bucket, key := sdk.String("data"), sdk.String("k")
+	create := func(algorithm types.ChecksumAlgorithm, of types.ChecksumType) (*s3.CreateMultipartUploadOutput, error) {
+		return c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key, ChecksumAlgorithm: algorithm, ChecksumType: of})
+	}
+	_, err := create(types.ChecksumAlgorithmSha256, types.ChecksumTypeFullObject)
+	refused(t, err, "InvalidRequest", "FULL_OBJECT checksum type cannot be used with the sha256")
+	_, err = create(types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeComposite)
+	refused(t, err, "InvalidRequest", "COMPOSITE checksum type cannot be used with the crc64nvme")
+	first := strings.Repeat("0123456789abcdef", 5<<20/16)
+	once, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader(first + "end"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+	want := must(t, once, err)
+	u, err := create(types.ChecksumAlgorithmCrc32, types.ChecksumTypeFullObject)
+	upload := must(t, u, err)
+	if upload.ChecksumType != types.ChecksumTypeFullObject {
+		t.Errorf("the upload is %s", upload.ChecksumType)
+	}
+	var parts []types.CompletedPart
+	for i, content := range []string{first, "end"} {
+		number := sdk.Int32(int32(i + 1))
+		p, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: number, Body: strings.NewReader(content), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		})
+		parts = append(parts, types.CompletedPart{PartNumber: number, ETag: must(t, p, err).ETag, ChecksumCRC32: p.ChecksumCRC32})
+	}
+	complete := func(sum *string) (*s3.CompleteMultipartUploadOutput, error) {
+		return c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: key, UploadId: upload.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, ChecksumCRC32: sum,
+			ChecksumType: types.ChecksumTypeFullObject,
+		})
+	}
+	_, err = complete(sdk.String("AAAAAA=="))
+	refused(t, err, "BadDigest", "crc32")
+	out, err := complete(want.ChecksumCRC32)
+	if got := must(t, out, err); *got.ChecksumCRC32 != *want.ChecksumCRC32 || got.ChecksumType != types.ChecksumTypeFullObject {
+		t.Errorf("the answer is %+v", got)
+	}
 }
 
 // raw sends a signed request with headers of its own.

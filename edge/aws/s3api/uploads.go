@@ -16,16 +16,13 @@ func (r *request) part() (s3.PartRef, error) {
 }
 
 func createUpload(r *request) error {
-	if t := r.Header.Get("X-Amz-Checksum-Type"); t != "" && t != "COMPOSITE" {
-		return notImplemented("x-amz-checksum-type " + t)
-	}
-	u, err := r.service.CreateUpload(r.ctx(), r.caller, r.ref, r.header(), r.Header.Get("X-Amz-Checksum-Algorithm"))
+	u, err := r.service.CreateUpload(r.ctx(), r.caller, r.ref, r.header(), r.Header.Get("X-Amz-Checksum-Algorithm"), r.Header.Get("X-Amz-Checksum-Type"))
 	if err != nil {
 		return err
 	}
 	if algorithm := u.Options["algorithm"]; algorithm != "" {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", strings.ToUpper(algorithm))
-		r.w.Header().Set("X-Amz-Checksum-Type", "COMPOSITE")
+		r.w.Header().Set("X-Amz-Checksum-Type", u.Options["type"])
 	}
 	return r.writeXML(struct {
 		XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`

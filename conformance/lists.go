@@ -1,0 +1,117 @@
+package main
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed lists
+var files embed.FS
+
+// lists say which tests are run, and what is expected of them.
+type lists struct {
+	subsets map[string][]*regexp.Regexp
+	known   []known
+}
+
+// known is a test that is not run, or fails.
+type known struct {
+	Test string `json:"test"` // a regular expression
+	Run  bool   `json:"run"`  // it fails; else it is not run
+	Why  string `json:"why"`
+
+	match *regexp.Regexp
+}
+
+func readLists() (*lists, error) {
+	l := &lists{subsets: map[string][]*regexp.Regexp{}}
+	for _, name := range []string{"none", "one"} {
+		b, err := files.ReadFile("lists/" + name + ".txt")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(b)) {
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+				continue
+			}
+			expression, err := regexp.Compile(line)
+			if err != nil {
+				return nil, fmt.Errorf("lists/%s.txt: %w", name, err)
+			}
+			l.subsets[name] = append(l.subsets[name], expression)
+		}
+	}
+	b, err := files.ReadFile("lists/known.json")
+	if err != nil {
+		return nil, err
+	}
+	l.known, err = parseKnown(b)
+	return l, err
+}
+
+// parseKnown reads lists/known.json. Each of its entries has a reason.
+func parseKnown(b []byte) (all []known, err error) {
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("lists/known.json: %w", err)
+	}
+	for i, k := range all {
+		if k.Why == "" {
+			return nil, fmt.Errorf("lists/known.json: %q has no reason", k.Test)
+		}
+		if all[i].match, err = regexp.Compile(k.Test); err != nil {
+			return nil, fmt.Errorf("lists/known.json: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// choose are the tests of a subset that are run. What needs no node is not run with one again.
+func (l *lists) choose(names []string, subset, focus string) []string {
+	in := func(subset, name string) bool {
+		return slices.ContainsFunc(l.subsets[subset], func(e *regexp.Regexp) bool { return e.MatchString(name) })
+	}
+	wanted := regexp.MustCompile(focus)
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		k, ok := l.find(name)
+		return !in(subset, name) || subset == "one" && in("none", name) || !wanted.MatchString(name) || ok && !k.Run
+	})
+}
+
+func (l *lists) find(name string) (known, bool) {
+	i := slices.IndexFunc(l.known, func(k known) bool { return k.match.MatchString(name) })
+	if i < 0 {
+		return known{}, false
+	}
+	return l.known[i], true
+}
+
+func quote(name string) string { return regexp.QuoteMeta(name) }
+
+// report prints what came of a subset. It is an error when a test failed that is not known to, or passed though it is.
+func report(l *lists, subset string, results []result) error {
+	counts := map[string]int{}
+	var unexpected []error
+	for _, r := range results {
+		if r.outcome == "skipped" {
+			continue
+		}
+		counts[r.outcome]++
+		k, isKnown := l.find(r.name)
+		switch {
+		case r.outcome == "passed" && isKnown:
+			unexpected = append(unexpected, fmt.Errorf("passes now, though lists/known.json says %q: %s", k.Why, r.name))
+		case r.outcome != "passed" && !isKnown:
+			unexpected = append(unexpected, fmt.Errorf("%s: %s: %s", r.outcome, r.name, r.message))
+		case r.outcome != "passed":
+			fmt.Fprintf(os.Stdout, "%s, as known: %s: %s\n", r.outcome, r.name, k.Why)
+		}
+	}
+	fmt.Fprintf(os.Stdout, "%s: %v\n", subset, counts)
+	return errors.Join(unexpected...)
+}
