@@ -34,7 +34,7 @@ kill $FORWARD
 aws eks delete-nodegroup --cluster-name NAME --nodegroup-name ng --query nodegroup.status
 aws eks wait nodegroup-deleted --cluster-name NAME --nodegroup-name ng
 kubectl get nodes --no-headers 2>&1
-aws ec2 describe-instances --filters Name=instance-state-name,Values=pending,running --query 'length(Reservations)'
+aws ec2 describe-instances --filters Name=instance-state-name,Values=pending,running Name=tag:eks:cluster-name,Values=NAME --query 'length(Reservations)'
 `
 
 func TestNodesTranscript(t *testing.T) {

@@ -146,7 +146,7 @@ func (n *realNodes) testFullDisk(t *testing.T) {
 	fill(t, filepath.Join(root, "var/lib/kubelet/pods", uid, "volumes/kubernetes.io~empty-dir/v/fill"))
 	testenv.Eventually(t, settle, func() error {
 		reasons := n.kubectl(t, "get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name=='"+node+"')].reason} {.items[?(@.involvedObject.name=='greedy')].reason}")
-		if !strings.Contains(reasons, "NodeHasDiskPressure") || !strings.Contains(reasons, "Evicted") {
+		if !strings.Contains(reasons, "EvictionThresholdMet") || !strings.Contains(reasons, "Evicted") {
 			return fmt.Errorf("what happened to the node and the pod: %s", reasons)
 		}
 		return nil

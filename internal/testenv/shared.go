@@ -50,8 +50,7 @@ const maxParallel = 6
 func Main(m *testing.M, o Options) int {
 	sharedOptions = o
 	flag.Parse()
-	parallel := min(runtime.GOMAXPROCS(0)+1, maxParallel) // one more than there are cores: tests wait much, too
-	_ = flag.Set("test.parallel", strconv.Itoa(parallel))
+	_ = flag.Set("test.parallel", strconv.Itoa(min(runtime.GOMAXPROCS(0), maxParallel)))
 	code := m.Run()
 	stopAWS()
 	if sharedEnv != nil {
