@@ -100,7 +100,7 @@ func TestKilledWhileCreating(t *testing.T) {
 		moment()
 		e.Kill(t)
 		e.Up(t)
-		k.waitActive(t)
+		k.comesUp(t)
 		k.write(t, "works", "yes")
 		k.delete(t)
 	}
@@ -148,7 +148,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("processes %v outlive an ordered stop", pids)
 	}
 	e.Up(t)
-	k.waitActive(t)
+	k.comesUp(t)
 	k.holds(t, "before", "stop")
 }
 

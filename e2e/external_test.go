@@ -39,7 +39,7 @@ func TestExternalEtcd(t *testing.T) {
 	k.write(t, "kept", "elsewhere")
 	e.Interrupt(t)
 	e.Up(t)
-	k.waitActive(t)
+	k.comesUp(t)
 	k.holds(t, "kept", "elsewhere")
 	id := e.Status(t).Clusters[0].ID
 	k.delete(t)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,18 @@ func (k *cluster) waitActive(t *testing.T) {
 	t.Helper()
 	k.client.AWS(t, "eks", "wait", "cluster-active", "--name", k.name)
 	k.config = k.client.Kubeconfig(t, k.name)
+}
+
+// comesUp waits until a cluster that was active before can be used again: the API answers sooner than a loaded machine has started it.
+func (k *cluster) comesUp(t *testing.T) {
+	t.Helper()
+	k.waitActive(t)
+	testenv.Eventually(t, settle, func() error {
+		if r := k.client.TryKubectl(t, k.config, "get", "--raw", "/readyz"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
 }
 
 func (k *cluster) delete(t *testing.T) {

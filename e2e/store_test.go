@@ -150,7 +150,7 @@ func TestCorruptRecord(t *testing.T) {
 	admin.RefusedAWS(t, []string{"ServerException"}, "eks", "describe-cluster", "--name", "spoilt")
 	e.Interrupt(t)
 	e.Up(t)
-	good.waitActive(t)
+	good.comesUp(t)
 	good.holds(t, "still", "works")
 
 	// Put right, it is as it was.
@@ -158,7 +158,7 @@ func TestCorruptRecord(t *testing.T) {
 	if _, err := store.Put(ctx, key, record); err != nil {
 		t.Fatal(err)
 	}
-	bad.waitActive(t)
+	bad.comesUp(t)
 	bad.write(t, "back", "again")
 	bad.delete(t)
 	good.delete(t)
@@ -185,7 +185,7 @@ func TestBackup(t *testing.T) {
 	if got, want := k.client.Getenv("AWS_ACCESS_KEY_ID"), admin.Getenv("AWS_ACCESS_KEY_ID"); got != want {
 		t.Errorf("the administrator's key is %s, want %s", got, want)
 	}
-	k.waitActive(t)
+	k.comesUp(t)
 	k.holds(t, "precious", "yes")
 	if got := k.kubectl(t, "get", "secret", "sealed", "-o", "jsonpath={.data.value}"); got != "ZGVlcA==" {
 		t.Errorf("the secret is %q", got)

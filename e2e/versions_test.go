@@ -55,7 +55,7 @@ func TestEveryBuiltMinor(t *testing.T) {
 	e.Up(t)
 
 	for minor, k := range clusters {
-		k.waitActive(t)
+		k.comesUp(t)
 		k.holds(t, "before", minor)
 		k.write(t, "after", minor)
 		k.delete(t)
