@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,7 +14,6 @@ import (
 
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/internal/home"
-	"minato.dev/minato/internal/pki"
 	"minato.dev/minato/internal/ports"
 )
 
@@ -37,11 +35,7 @@ func (s *server) startPlain(ctx context.Context, answer []byte) (*plain, error) 
 	if err != nil {
 		return nil, err
 	}
-	pair, err := ca.Issue(pki.Request{CommonName: "plain", Server: true, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Validity: time.Hour})
-	if err != nil {
-		return nil, err
-	}
-	for name, b := range map[string][]byte{"crt": pair.CertPEM, "key": pair.KeyPEM, "answer": answer} {
+	for name, b := range map[string][]byte{"ca": ca.Pair.CertPEM, "answer": answer} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			return nil, err
 		}
@@ -52,7 +46,7 @@ func (s *server) startPlain(ctx context.Context, answer []byte) (*plain, error) 
 	}
 	release()
 	addr := fmt.Sprintf("127.0.0.1:%d", free[0])
-	p := &plain{url: "https://" + addr + "/", cmd: exec.Command(os.Args[0], "plain", addr, dir, home.Dir(s.home).PublicCA())}
+	p := &plain{url: "https://" + addr + "/", cmd: exec.Command(os.Args[0], "plain", addr, dir, home.Dir(s.home).PKI())}
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -69,9 +63,9 @@ func (p *plain) stop() {
 	_ = p.cmd.Wait()
 }
 
-// servePlain is that process: its address, the folder of certificate and answer, and the CA of clients.
-func servePlain(addr, dir, clientCA string) error {
-	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, "crt"), filepath.Join(dir, "key"))
+// servePlain is that process: its address, the folder of the answer and the CA of clients, and that of the webhooks' certificate.
+func servePlain(addr, dir, pkiDir string) error {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(pkiDir, "hook.crt"), filepath.Join(pkiDir, "hook.key"))
 	if err != nil {
 		return err
 	}
@@ -79,7 +73,7 @@ func servePlain(addr, dir, clientCA string) error {
 	if err != nil {
 		return err
 	}
-	caPEM, err := os.ReadFile(clientCA)
+	caPEM, err := os.ReadFile(filepath.Join(dir, "ca"))
 	if err != nil {
 		return err
 	}
