@@ -37,7 +37,7 @@ func (s Server) advance(w http.ResponseWriter, r *http.Request) {
 
 // AdvanceClock moves the running server's clock ahead, and answers once every process goes by it.
 func AdvanceClock(ctx context.Context, dir home.Dir, by time.Duration) (now Clock, err error) {
-	status, body, err := exchange(ctx, dir, http.MethodPost, clockPath+"?by="+by.String(), nil)
+	status, body, err := exchange(ctx, askTimeout, dir, http.MethodPost, clockPath+"?by="+by.String(), nil)
 	if err != nil {
 		return now, err
 	}

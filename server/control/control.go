@@ -123,13 +123,15 @@ func (s Server) Serve(ctx context.Context, dir home.Dir) error {
 		_ = http.NewResponseController(w).Flush()
 		s.Shutdown()
 	})
-	mux.HandleFunc("POST /access/explain", s.explain)
-	mux.HandleFunc("POST "+identityPath, s.explainIdentity)
-	mux.HandleFunc("POST "+connectPath, s.connect)
-	mux.HandleFunc("POST "+manifestPath, s.manifest)
+	mux.HandleFunc("POST "+accessPath, answering(maxQuestion, s.ExplainAccess))
+	mux.HandleFunc("POST "+identityPath, answering(maxQuestion, s.ExplainIdentity))
+	mux.HandleFunc("POST "+connectPath, answering(maxConnect, func(ctx context.Context, q ConnectRequest) (struct{}, error) {
+		return struct{}{}, s.ConnectCluster(ctx, q)
+	}))
+	mux.HandleFunc("POST "+manifestPath, answering(maxQuestion, s.Manifest))
 	mux.HandleFunc("POST "+clockPath, s.advance)
 	mux.HandleFunc("GET "+costPath, s.cost)
-	mux.HandleFunc("POST "+scanPath, s.scan)
+	mux.HandleFunc("POST "+scanPath, answering(maxQuestion, s.ScanCluster))
 	s.Policies.register(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
@@ -159,17 +161,12 @@ func Shutdown(ctx context.Context, dir home.Dir) error {
 }
 
 func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, error) {
-	_, body, err := exchange(ctx, dir, method, path, nil)
+	_, body, err := exchange(ctx, askTimeout, dir, method, path, nil)
 	return body, err
 }
 
 // exchange makes one request on the control socket.
-func exchange(ctx context.Context, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
-	return exchangeWithin(ctx, 10*time.Second, dir, method, path, in)
-}
-
-// exchangeWithin makes one request that may take longer.
-func exchangeWithin(ctx context.Context, timeout time.Duration, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
+func exchange(ctx context.Context, timeout time.Duration, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
 	client := &http.Client{
 		Timeout: timeout,
 		Transport: &http.Transport{

@@ -46,7 +46,7 @@ func (s Server) cost(w http.ResponseWriter, r *http.Request) {
 
 // GetCosts asks the running server what its clusters would cost.
 func GetCosts(ctx context.Context, dir home.Dir) (costs Costs, err error) {
-	status, body, err := exchange(ctx, dir, http.MethodGet, costPath, nil)
+	status, body, err := exchange(ctx, askTimeout, dir, http.MethodGet, costPath, nil)
 	if err != nil {
 		return costs, err
 	}

@@ -82,7 +82,7 @@ func askPolicies(ctx context.Context, dir home.Dir, method, account, name string
 	if name != "" {
 		path += "/" + url.PathEscape(name)
 	}
-	status, body, err := exchange(ctx, dir, method, path+"?"+url.Values{"account": {account}}.Encode(), in)
+	status, body, err := exchange(ctx, askTimeout, dir, method, path+"?"+url.Values{"account": {account}}.Encode(), in)
 	if err != nil {
 		return err
 	}
