@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Times that a connection may take. An answer may be held back for a waiter for 20 seconds, which lies within all of them.
+// Times that a connection may take. An answer may be held back for a waiter (longHold) for less than requestTimeout.
 const (
 	headerTimeout  = 10 * time.Second
-	readTimeout    = 30 * time.Second
+	readTimeout    = 30 * time.Second // of a whole request; net/http waits for no more once it is there
 	requestTimeout = 60 * time.Second // from the header to the answer
 	writeTimeout   = 90 * time.Second
 	idleTimeout    = 2 * time.Minute
