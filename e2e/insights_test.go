@@ -134,10 +134,11 @@ func TestInsights(t *testing.T) {
 	call("later/1", oldFlowSchemas)
 	e.Up(t)
 	testenv.Eventually(t, 30*time.Second, func() error {
-		got := k.describeInsight(t, found.ID)
 		clients := map[string]int{}
-		for _, c := range got.CategorySpecificSummary.DeprecationDetails[0].ClientStats {
-			clients[strings.SplitN(c.UserAgent, "/", 2)[0]] = c.NumberOfRequestsLast30Days
+		for _, d := range k.describeInsight(t, found.ID).CategorySpecificSummary.DeprecationDetails {
+			for _, c := range d.ClientStats {
+				clients[strings.SplitN(c.UserAgent, "/", 2)[0]] = c.NumberOfRequestsLast30Days
+			}
 		}
 		if clients["curl"] != 3 || clients["shop-operator"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
 			return fmt.Errorf("the clients are %v", clients)

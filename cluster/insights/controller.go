@@ -59,8 +59,9 @@ type followed struct {
 	clusterID string
 	usage     *usage
 	stop      context.CancelFunc
-	version   string    // that all checks were last made for
-	checked   time.Time // when they were; zero is never
+	caughtUp  <-chan struct{} // is closed when what was called before has been counted
+	version   string          // that all checks were last made for
+	checked   time.Time       // when they were; zero is never
 }
 
 // New makes a Controller. wakeUp has the cluster with a key reconciled.
@@ -98,6 +99,11 @@ func (c *Controller) Reconcile(ctx context.Context, key string) (reconcile.Resul
 	if f == nil || err != nil {
 		return reconcile.Result{RequeueAfter: time.Second}, err
 	}
+	select { // or clients would be told to have stopped that nobody has looked for yet
+	case <-f.caughtUp:
+	case <-ctx.Done():
+		return reconcile.Result{}, ctx.Err()
+	}
 	return c.check(ctx, item, f)
 }
 
@@ -114,12 +120,15 @@ func (c *Controller) follow(ctx context.Context, key, clusterID string) (*follow
 	if c.ctx == nil {
 		return nil, nil
 	}
-	i := &ingest{deps: c.deps, clusterKey: key, clusterID: clusterID, usage: newUsage(), saved: map[apiKey]bool{}, changed: func() { c.wakeUp(key) }}
+	i := &ingest{
+		deps: c.deps, clusterKey: key, clusterID: clusterID, usage: newUsage(), saved: map[apiKey]bool{},
+		changed: func() { c.wakeUp(key) }, caughtUp: make(chan struct{}),
+	}
 	if err := i.load(ctx); err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(c.ctx)
-	c.follows[key] = &followed{clusterID: clusterID, usage: i.usage, stop: stop}
+	c.follows[key] = &followed{clusterID: clusterID, usage: i.usage, stop: stop, caughtUp: i.caughtUp}
 	c.ending.Go(func() { i.run(running) })
 	return c.follows[key], nil
 }

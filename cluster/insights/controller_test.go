@@ -1,17 +1,27 @@
 package insights
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
+	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/service/eks"
 )
 
@@ -104,6 +114,44 @@ func TestChecks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that starts counts what was called while it was away before it says what is called.
+func TestFirstReconcileKnowsTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := filepath.Join(t.TempDir(), "audit.log")
+		now := time.Now().UTC().Format(time.RFC3339Nano)
+		if err := os.WriteFile(log, append(line("2026-10-01T12:00:00.123456Z", now), '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := memstore.New()
+		if _, err := eks.Clusters(s).Create(t.Context(), "prod", *testCluster()); err != nil {
+			t.Fatal(err)
+		}
+		c := New(Deps{
+			Store: s, Clock: &clock.Clock{}, Log: slog.New(slog.DiscardHandler), AuditLog: func(string) string { return log },
+			Client:        func(context.Context, string) (*kubeapi.Client, error) { return nil, errors.New("it does not serve yet") },
+			AddonVersions: func(string, string) []string { return nil },
+		}, func(string) {})
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = c.Run(ctx) })
+		synctest.Wait()
+		if _, err := c.Reconcile(t.Context(), "prod"); err != nil {
+			t.Fatal(err)
+		}
+		page, err := eks.Insights(s).List(t.Context(), store.ID("c1")+"/", "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(page.Items, func(i store.Item[eks.Insight]) bool {
+			return i.Value.Name == "Deprecated APIs removed in Kubernetes v1.32" && i.Value.Status.Status == eks.InsightError
+		}) {
+			t.Errorf("the calls are not among %+v", page.Items)
+		}
+		stop()
+		running.Wait()
+	})
 }
 
 // What an insight names fits into its record, whatever clients call themselves.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"minato.dev/minato/engine/store"
@@ -49,7 +50,8 @@ type ingest struct {
 	saved      map[apiKey]bool // those that have a record
 	hasCursor  bool
 	written    cursor
-	changed    func() // calls were counted that an insight should tell of
+	changed    func()        // calls were counted that an insight should tell of
+	caughtUp   chan struct{} // is closed when the log that there was in the beginning has been counted
 }
 
 // load reads what was counted before.
@@ -100,13 +102,11 @@ func (i *ingest) run(ctx context.Context) {
 	var flushed, reviewed time.Time
 	var counted bool
 	var trouble string
+	caughtUp := sync.OnceFunc(func() { close(i.caughtUp) })
+	defer caughtUp()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 		news, any, err := i.read(ctx)
+		caughtUp()
 		counted = counted || any
 		if now := time.Now(); news || counted && now.Sub(reviewed) > reviewPace {
 			reviewed, counted = now, false
@@ -121,6 +121,11 @@ func (i *ingest) run(ctx context.Context) {
 			i.deps.Log.WarnContext(ctx, "the audit log cannot be counted", "cluster", i.clusterID, "error", err)
 		} else if err == nil {
 			trouble = ""
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }
