@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -17,6 +18,31 @@ import (
 type Client struct {
 	vars []string
 	dir  string
+	told *told
+}
+
+// told is what a client has logged last, so that a command that is tried until it succeeds does not fill the log.
+type told struct {
+	mu      sync.Mutex
+	command string
+	times   int
+}
+
+// log notes a command the first, second, fourth, eighth … time in a row.
+func (l *told) log(t testing.TB, command string, took time.Duration) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.command != command {
+		l.command, l.times = command, 0
+	}
+	l.times++
+	switch {
+	case l.times == 1:
+		t.Logf("%.1fs %.160s", took.Seconds(), command)
+	case l.times&(l.times-1) == 0:
+		t.Logf("%.1fs the same, %d times now", took.Seconds(), l.times)
+	}
 }
 
 // Admin is the administrator of the first account.
@@ -59,7 +85,7 @@ func (e *Env) Anonymous(t testing.TB) *Client {
 	if aws != "" {
 		path = append([]string{aws}, path...)
 	}
-	return &Client{dir: dir, vars: append(minimalEnviron(),
+	return &Client{dir: dir, told: &told{}, vars: append(minimalEnviron(),
 		"HOME="+dir,
 		"MINATO_HOME="+string(e.Home),
 		"PATH="+strings.Join(path, string(os.PathListSeparator)),
@@ -172,7 +198,7 @@ func (c *Client) Run(t testing.TB, name string, args ...string) Result {
 	} else if err != nil {
 		t.Fatalf("running %s: %v", name, err)
 	}
-	t.Logf("%.1fs %.160s", time.Since(start).Seconds(), r.Command)
+	c.told.log(t, r.Command, time.Since(start))
 	if ctx.Err() != nil {
 		t.Fatalf("no end after %s: %s", commandTimeout, r)
 	}
