@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -145,13 +146,14 @@ func otherHost(t *testing.T) {
 	}
 }
 
-// nodeFolder is a folder for a node, whose mounts go with it.
+// nodeFolder is a folder for a node, whose mounts go with it. It has a disk of its own: kubelet evicts every pod where little is free.
 func nodeFolder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "minato-hybrid-")
 	if err != nil {
 		t.Fatal(err)
 	}
+	disk, at := filepath.Join(dir, "disk.ext4"), filepath.Join(dir, "node")
 	t.Cleanup(func() {
 		for _, pid := range testenv.ProcessesOf(dir) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -167,7 +169,15 @@ func nodeFolder(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	return dir
+	if err := errors.Join(os.WriteFile(disk, nil, 0o600), os.Truncate(disk, 8<<30), os.Mkdir(at, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"mkfs.ext4 -q -F " + disk, "mount -o loop " + disk + " " + at} {
+		if out, err := exec.Command("sh", "-c", args).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", args, err, out)
+		}
+	}
+	return at
 }
 
 // startJoin starts a node, which ends with the test.
