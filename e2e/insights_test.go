@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -69,6 +70,14 @@ metadata: {name: old}
 spec: {priorityLevelConfiguration: {name: catch-all}, matchingPrecedence: 9999}
 `
 
+// created is what nothing but its managed fields tells the version of.
+const created = `
+apiVersion: flowcontrol.apiserver.k8s.io/v1beta3
+kind: FlowSchema
+metadata: {name: created}
+spec: {priorityLevelConfiguration: {name: catch-all}, matchingPrecedence: 9998}
+`
+
 // TestInsights has clients call an API that the next minor does not serve, and sees them by their user agents; then they stop, and what
 // else was wrong is mended, and the insights say so when they are asked for again. Counts outlive kill -9, and not 30 days.
 func TestInsights(t *testing.T) {
@@ -78,11 +87,12 @@ func TestInsights(t *testing.T) {
 	k := createCluster(t, admin, "insights", "--kubernetes-version", "1.31")
 	k.sees(t, map[string]string{gone132: "PASSING", "Kubelet version skew": "PASSING", deafWebhooks: "PASSING"})
 
-	manifest := filepath.Join(t.TempDir(), "offenders.yaml")
-	if err := os.WriteFile(manifest, []byte(offenders), 0o600); err != nil {
+	manifest, unapplied := filepath.Join(t.TempDir(), "offenders.yaml"), filepath.Join(t.TempDir(), "created.yaml")
+	if err := errors.Join(os.WriteFile(manifest, []byte(offenders), 0o600), os.WriteFile(unapplied, []byte(created), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	k.kubectl(t, "apply", "-f", manifest)
+	k.kubectl(t, "create", "-f", unapplied)
 	k.kubectl(t, "wait", "--for=condition=Established", "crd/carts.shop.example.com")
 	api := newKubeAPI(t, k, getToken(t, admin, k.name))
 	call := func(agent, path string) {
@@ -114,7 +124,8 @@ func TestInsights(t *testing.T) {
 
 	// What was written in the version that ends is found where it lives, too.
 	if r := admin.Run(t, "minato", "insights", "scan", "--cluster", k.name, "--target", "1.32"); r.ExitCode != 3 ||
-		!strings.Contains(r.Stdout, "FlowSchema old") || !strings.Contains(r.Stdout, "written by kubectl apply") {
+		!strings.Contains(r.Stdout, "FlowSchema old") || !strings.Contains(r.Stdout, "written by kubectl apply") ||
+		!strings.Contains(r.Stdout, "FlowSchema created") || !strings.Contains(r.Stdout, "written by kubectl-create") {
 		t.Errorf("scanning the cluster: %s", r)
 	}
 
@@ -146,7 +157,7 @@ func TestInsights(t *testing.T) {
 		return nil
 	})
 
-	k.kubectl(t, "delete", "-f", manifest)
+	k.kubectl(t, "delete", "-f", manifest, "-f", unapplied)
 	e.Minato(t, "clock", "advance", "1h", "--home", string(e.Home))
 	k.refresh(t)
 	k.sees(t, map[string]string{gone132: "PASSING", oldCarts: "PASSING", deafWebhooks: "PASSING"})

@@ -130,7 +130,9 @@ func TestFirstReconcileKnowsTheCalls(t *testing.T) {
 		}
 		c := New(Deps{
 			Store: s, Clock: &clock.Clock{}, Log: slog.New(slog.DiscardHandler), AuditLog: func(string) string { return log },
-			Client:        func(context.Context, string) (*kubeapi.Client, error) { return nil, errors.New("it does not serve yet") },
+			Client: func(context.Context, string) (*kubeapi.Client, error) {
+				return nil, errors.New("it does not serve yet")
+			},
 			AddonVersions: func(string, string) []string { return nil },
 		}, func(string) {})
 		ctx, stop := context.WithCancel(t.Context())

@@ -82,13 +82,26 @@ func (c *Client) listInto(ctx context.Context, path string, query url.Values, fn
 	return version, fn(Event{Type: "BOOKMARK"})
 }
 
-// List reads the whole collection at path, page by page. A limit in the query is that of a page: what is large needs a small one.
+// List reads the whole collection at path.
 func (c *Client) List(ctx context.Context, path string, query url.Values) (items []json.RawMessage, err error) {
-	err = c.pages(ctx, path, query, func(_ string, page []json.RawMessage) error {
-		items = append(items, page...)
+	err = c.Each(ctx, path, query, func(item json.RawMessage) error {
+		items = append(items, item)
 		return nil
 	})
 	return items, err
+}
+
+// Each gives each object of the collection at path to fn, and holds one page of them at a time. A limit in the query is that of a page:
+// what is large needs a small one.
+func (c *Client) Each(ctx context.Context, path string, query url.Values, fn func(item json.RawMessage) error) error {
+	return c.pages(ctx, path, query, func(_ string, page []json.RawMessage) error {
+		for _, item := range page {
+			if err := fn(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Client) pages(ctx context.Context, path string, query url.Values, fn func(version string, items []json.RawMessage) error) error {

@@ -20,8 +20,15 @@ import (
 // API is what is asked of a cluster. A kubeapi.Client does it.
 type API interface {
 	Get(ctx context.Context, path string, out any) error
-	List(ctx context.Context, path string, query url.Values) ([]json.RawMessage, error)
+	Each(ctx context.Context, path string, query url.Values, fn func(item json.RawMessage) error) error
 }
+
+// An answer holds so many objects: it must stay within what a kubeapi.Client reads.
+var (
+	page         = url.Values{"limit": {"100"}}
+	pageOfLarge  = url.Values{"limit": {"10"}} // of objects that may be a MiB
+	helmReleases = url.Values{"limit": {"10"}, "labelSelector": {"owner=helm,status=deployed"}}
+)
 
 // Cluster scans what lives in a cluster: its objects by the versions that they were written in, which their managers most likely go on
 // writing, and the manifests of its Helm releases.
@@ -58,31 +65,38 @@ func (s *Scanner) concerned() (list []groupResource) {
 
 // collection scans the objects of a resource, if the cluster has it.
 func (s *Scanner) collection(ctx context.Context, cluster string, r groupResource, api API) error {
-	path, err := servedAt(ctx, r, api)
-	if err != nil || path == "" {
+	at, err := find(ctx, r, api)
+	if err != nil || at.path == "" {
 		return err
 	}
-	items, err := api.List(ctx, path, nil)
-	if err != nil {
-		return fmt.Errorf("listing %s: %w", path, err)
+	query := page
+	if r.resource == "customresourcedefinitions" {
+		query = pageOfLarge
 	}
-	for _, item := range items {
+	err = api.Each(ctx, at.path, query, func(item json.RawMessage) error {
 		var o live
 		if err := json.Unmarshal(item, &o); err != nil {
-			return fmt.Errorf("listing %s: %w", path, err)
+			return err
 		}
 		s.Report.Objects++
-		for _, w := range o.writers() {
+		for _, w := range o.writers(at.kind) {
 			s.Object(fmt.Sprintf("cluster %s, written by %s", cluster, w.manager), 0, w.version, w.kind, o.Metadata.Namespace, o.Metadata.Name)
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", at.path, err)
 	}
 	return nil
 }
 
-// servedAt is the path of a resource in the version that the cluster prefers, empty if it has none to list.
-func servedAt(ctx context.Context, r groupResource, api API) (string, error) {
+// served is where a resource is listed, and the kind of its objects: in a list they do not say it themselves.
+type served struct{ path, kind string }
+
+// find looks for a resource in the version that the cluster prefers, and then in its others. The path is empty if it has none to list.
+func find(ctx context.Context, r groupResource, api API) (served, error) {
 	if r.group == "" {
-		return "/api/v1/" + r.resource, nil
+		return findIn(ctx, "/api/v1", r.resource, api)
 	}
 	type version struct {
 		GroupVersion string `json:"groupVersion"`
@@ -91,35 +105,40 @@ func servedAt(ctx context.Context, r groupResource, api API) (string, error) {
 		Versions  []version `json:"versions"`
 		Preferred version   `json:"preferredVersion"`
 	}
-	err := api.Get(ctx, "/apis/"+r.group, &group)
-	if kubeapi.NotFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("asking for the versions of %s: %w", r.group, err)
+	if err := api.Get(ctx, "/apis/"+r.group, &group); kubeapi.NotFound(err) {
+		return served{}, nil
+	} else if err != nil {
+		return served{}, fmt.Errorf("asking for the versions of %s: %w", r.group, err)
 	}
 	for _, v := range append([]version{group.Preferred}, group.Versions...) {
-		var list struct {
-			Resources []struct {
-				Name  string   `json:"name"`
-				Verbs []string `json:"verbs"`
-			} `json:"resources"`
-		}
-		if err := api.Get(ctx, "/apis/"+v.GroupVersion, &list); err != nil && !kubeapi.NotFound(err) {
-			return "", fmt.Errorf("asking for the resources of %s: %w", v.GroupVersion, err)
-		}
-		for _, known := range list.Resources {
-			if known.Name == r.resource && slices.Contains(known.Verbs, "list") { // reviews are created only
-				return "/apis/" + v.GroupVersion + "/" + r.resource, nil
-			}
+		if at, err := findIn(ctx, "/apis/"+v.GroupVersion, r.resource, api); err != nil || at.path != "" {
+			return at, err
 		}
 	}
-	return "", nil
+	return served{}, nil
+}
+
+func findIn(ctx context.Context, version, resource string, api API) (served, error) {
+	var list struct {
+		Resources []struct {
+			Name  string   `json:"name"`
+			Kind  string   `json:"kind"`
+			Verbs []string `json:"verbs"`
+		} `json:"resources"`
+	}
+	if err := api.Get(ctx, version, &list); err != nil && !kubeapi.NotFound(err) {
+		return served{}, fmt.Errorf("asking for the resources of %s: %w", version, err)
+	}
+	for _, r := range list.Resources {
+		if r.Name == resource && slices.Contains(r.Verbs, "list") { // reviews are created only
+			return served{version + "/" + resource, r.Kind}, nil
+		}
+	}
+	return served{}, nil
 }
 
 // live is what is read of an object in a cluster.
 type live struct {
-	Kind     string `json:"kind"`
 	Metadata struct {
 		Name          string            `json:"name"`
 		Namespace     string            `json:"namespace"`
@@ -137,8 +156,8 @@ type writer struct{ manager, version, kind string }
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// writers are those who wrote the object, without Kubernetes' own parts: these come with the target.
-func (o *live) writers() (list []writer) {
+// writers are those who wrote an object of a kind, without Kubernetes' own parts: these come with the target.
+func (o *live) writers(kind string) (list []writer) {
 	add := func(w writer) {
 		same := func(other writer) bool { return other.version == w.version && other.kind == w.kind }
 		if w.version != "" && !slices.ContainsFunc(list, same) {
@@ -151,7 +170,7 @@ func (o *live) writers() (list []writer) {
 	}
 	for _, m := range o.Metadata.ManagedFields {
 		if m.Subresource == "" && !strings.HasPrefix(m.Manager, "kube-") && !strings.HasPrefix(m.Manager, "api-priority-and-fairness-") {
-			add(writer{m.Manager, m.APIVersion, o.Kind})
+			add(writer{m.Manager, m.APIVersion, kind})
 		}
 	}
 	return list
@@ -162,34 +181,40 @@ const maxRelease = 64 << 20
 
 // releases scans the manifests that Helm has installed. Helm sends them again, as they are, when it upgrades or rolls back.
 func (s *Scanner) releases(ctx context.Context, api API) error {
-	secrets, err := api.List(ctx, "/api/v1/secrets", url.Values{"labelSelector": {"owner=helm,status=deployed"}, "limit": {"10"}})
+	err := api.Each(ctx, "/api/v1/secrets", helmReleases, func(item json.RawMessage) error {
+		var secret releaseSecret
+		if err := json.Unmarshal(item, &secret); err != nil {
+			return err
+		}
+		s.release(secret)
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("listing the releases of Helm: %w", err)
 	}
-	for _, item := range secrets {
-		var secret struct {
-			Metadata struct {
-				Name      string `json:"name"`
-				Namespace string `json:"namespace"`
-			} `json:"metadata"`
-			Data map[string][]byte `json:"data"`
-		}
-		if err := json.Unmarshal(item, &secret); err != nil {
-			return fmt.Errorf("listing the releases of Helm: %w", err)
-		}
-		source := "Helm release in secret " + secret.Metadata.Namespace + "/" + secret.Metadata.Name
-		r, err := decodeRelease(secret.Data["release"])
-		if err != nil {
-			s.problem(source, 0, err)
-			continue
-		}
-		source = fmt.Sprintf("Helm release %s/%s", secret.Metadata.Namespace, r.Name)
-		s.Reader(source, strings.NewReader(r.Manifest))
-		for _, h := range r.Hooks {
-			s.Reader(source, strings.NewReader(h.Manifest))
-		}
-	}
 	return nil
+}
+
+// releaseSecret is what is read of a Secret that holds a release.
+type releaseSecret struct {
+	Metadata struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+	} `json:"metadata"`
+	Data map[string][]byte `json:"data"`
+}
+
+func (s *Scanner) release(secret releaseSecret) {
+	r, err := decodeRelease(secret.Data["release"])
+	if err != nil {
+		s.problem("Helm release in secret "+secret.Metadata.Namespace+"/"+secret.Metadata.Name, 0, err)
+		return
+	}
+	source := fmt.Sprintf("Helm release %s/%s", secret.Metadata.Namespace, r.Name)
+	s.Reader(source, strings.NewReader(r.Manifest))
+	for _, h := range r.Hooks {
+		s.Reader(source, strings.NewReader(h.Manifest))
+	}
 }
 
 // release is what is read of a release of Helm.

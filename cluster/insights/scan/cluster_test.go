@@ -39,14 +39,14 @@ func TestCluster(t *testing.T) {
 	answers := map[string]string{
 		"/apis/flowcontrol.apiserver.k8s.io": `{"versions":[{"groupVersion":"flowcontrol.apiserver.k8s.io/v1"},{"groupVersion":"flowcontrol.apiserver.k8s.io/v1beta3"}],
 			"preferredVersion":{"groupVersion":"flowcontrol.apiserver.k8s.io/v1"}}`,
-		"/apis/flowcontrol.apiserver.k8s.io/v1": `{"resources":[{"name":"flowschemas","verbs":["get","list"]},{"name":"flowschemas/status"}]}`,
+		"/apis/flowcontrol.apiserver.k8s.io/v1": `{"resources":[{"name":"flowschemas","kind":"FlowSchema","verbs":["get","list"]},{"name":"flowschemas/status"}]}`,
 		"/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": `{"items":[
-			{"kind":"FlowSchema","metadata":{"name":"applied","annotations":{"kubectl.kubernetes.io/last-applied-configuration":
+			{"metadata":{"name":"applied","annotations":{"kubectl.kubernetes.io/last-applied-configuration":
 				"{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1beta3\",\"kind\":\"FlowSchema\"}"},
 				"managedFields":[{"manager":"kubectl-client-side-apply","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"}]}},
-			{"kind":"FlowSchema","metadata":{"name":"managed","managedFields":[
+			{"metadata":{"name":"managed","managedFields":[
 				{"manager":"operator","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"},{"manager":"other","apiVersion":"flowcontrol.apiserver.k8s.io/v1"}]}},
-			{"kind":"FlowSchema","metadata":{"name":"bootstrap","managedFields":[
+			{"metadata":{"name":"bootstrap","managedFields":[
 				{"manager":"api-priority-and-fairness-config-producer-v1","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"},
 				{"manager":"operator","subresource":"status","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"}]}}]}`,
 		"/api/v1/secrets": `{"items":[
