@@ -117,7 +117,7 @@ func (s *server) besidePlain(ctx context.Context, a *asker, run *authorized) err
 	for i, q := range a.questions {
 		questions[i] = question{body: q.body}
 	}
-	other := &asker{client: a.client, url: p.url, questions: questions}
+	other := &asker{client: a.client, url: "https://" + p.addr + "/", questions: questions}
 	for range gentleTurns {
 		for _, turn := range []struct {
 			asker *asker
