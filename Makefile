@@ -94,7 +94,7 @@ bench: build $(call kube_binary,$(DEFAULT_MINOR)) ## compare with the bare upstr
 # The judge of the result: Kubernetes' own tests, of the default minor. Compiling them takes about ten minutes on 2 cores.
 .PHONY: conformance
 conformance: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROGRAMS)) ## run Kubernetes' conformance tests on a cluster without and with a node (needs root, aws, kubectl, curl, busybox-static)
-	@$(GO) -C conformance/suite build -trimpath -buildvcs=false -ldflags '-s -w' -o ../../bin/conformance/agnhost k8s.io/kubernetes/test/images/agnhost
+	@$(GO) -C conformance/suite build -trimpath -buildvcs=false -ldflags '-s -w' -o ../../bin/conformance/ k8s.io/kubernetes/test/images/agnhost github.com/onsi/ginkgo/v2/ginkgo
 	@$(GO) -C conformance/suite test -c -trimpath -buildvcs=false -ldflags '-s -w' -o ../../bin/conformance/e2e.test .
 	$(GO) run ./conformance
 

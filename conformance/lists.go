@@ -3,9 +3,7 @@ package main
 import (
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,16 +69,23 @@ func parseKnown(b []byte) (all []known, err error) {
 	return all, nil
 }
 
-// choose are the tests of a subset that are run. What needs no node is not run with one again.
-func (l *lists) choose(names []string, subset, focus string) []string {
+// choose are the tests of a subset that are run, and those that are known not to be. What needs no node is not run with one again.
+func (l *lists) choose(names []string, subset, focus string) (chosen []string, left []result) {
 	in := func(subset, name string) bool {
 		return slices.ContainsFunc(l.subsets[subset], func(e *regexp.Regexp) bool { return e.MatchString(name) })
 	}
 	wanted := regexp.MustCompile(focus)
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		k, ok := l.find(name)
-		return !in(subset, name) || subset == "one" && in("none", name) || !wanted.MatchString(name) || ok && !k.Run
-	})
+	for _, name := range names {
+		if !in(subset, name) || subset == "one" && in("none", name) || !wanted.MatchString(name) {
+			continue
+		}
+		if k, ok := l.find(name); ok && !k.Run {
+			left = append(left, result{name: name, outcome: notRun, message: k.Why})
+			continue
+		}
+		chosen = append(chosen, name)
+	}
+	return chosen, left
 }
 
 func (l *lists) find(name string) (known, bool) {
@@ -92,26 +97,3 @@ func (l *lists) find(name string) (known, bool) {
 }
 
 func quote(name string) string { return regexp.QuoteMeta(name) }
-
-// report prints what came of a subset. It is an error when a test failed that is not known to, or passed though it is.
-func report(l *lists, subset string, results []result) error {
-	counts := map[string]int{}
-	var unexpected []error
-	for _, r := range results {
-		if r.outcome == "skipped" {
-			continue
-		}
-		counts[r.outcome]++
-		k, isKnown := l.find(r.name)
-		switch {
-		case r.outcome == "passed" && isKnown:
-			unexpected = append(unexpected, fmt.Errorf("passes now, though lists/known.json says %q: %s", k.Why, r.name))
-		case r.outcome != "passed" && !isKnown:
-			unexpected = append(unexpected, fmt.Errorf("%s: %s: %s", r.outcome, r.name, r.message))
-		case r.outcome != "passed":
-			fmt.Fprintf(os.Stdout, "%s, as known: %s: %s\n", r.outcome, r.name, k.Why)
-		}
-	}
-	fmt.Fprintf(os.Stdout, "%s: %v\n", subset, counts)
-	return errors.Join(unexpected...)
-}

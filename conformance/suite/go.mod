@@ -3,7 +3,10 @@ module minato.dev/minato/conformance/suite
 
 go 1.25.0
 
-tool k8s.io/kubernetes/test/images/agnhost
+tool (
+	github.com/onsi/ginkgo/v2/ginkgo
+	k8s.io/kubernetes/test/images/agnhost
+)
 
 require k8s.io/kubernetes v1.35.4
 
