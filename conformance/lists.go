@@ -14,8 +14,8 @@ var files embed.FS
 
 // lists say which tests are run, and what is expected of them.
 type lists struct {
-	subsets map[string][]*regexp.Regexp
-	known   []known
+	none  []*regexp.Regexp // the tests that need no node; all others are of the subset one
+	known []known
 }
 
 // known is a test that is not run, or fails.
@@ -28,25 +28,22 @@ type known struct {
 }
 
 func readLists() (*lists, error) {
-	l := &lists{subsets: map[string][]*regexp.Regexp{}}
-	for _, name := range []string{"none", "one"} {
-		b, err := files.ReadFile("lists/" + name + ".txt")
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(b)) {
-			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-				continue
-			}
-			expression, err := regexp.Compile(line)
-			if err != nil {
-				return nil, fmt.Errorf("lists/%s.txt: %w", name, err)
-			}
-			l.subsets[name] = append(l.subsets[name], expression)
-		}
-	}
-	b, err := files.ReadFile("lists/known.json")
+	b, err := files.ReadFile("lists/none.txt")
 	if err != nil {
+		return nil, err
+	}
+	l := &lists{}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		expression, err := regexp.Compile(line)
+		if err != nil {
+			return nil, fmt.Errorf("lists/none.txt: %w", err)
+		}
+		l.none = append(l.none, expression)
+	}
+	if b, err = files.ReadFile("lists/known.json"); err != nil {
 		return nil, err
 	}
 	l.known, err = parseKnown(b)
@@ -69,14 +66,12 @@ func parseKnown(b []byte) (all []known, err error) {
 	return all, nil
 }
 
-// choose are the tests of a subset that are run, and those that are known not to be. What needs no node is not run with one again.
+// choose are the tests of a subset that are run, and those that are known not to be.
 func (l *lists) choose(names []string, subset, focus string) (chosen []string, left []result) {
-	in := func(subset, name string) bool {
-		return slices.ContainsFunc(l.subsets[subset], func(e *regexp.Regexp) bool { return e.MatchString(name) })
-	}
 	wanted := regexp.MustCompile(focus)
 	for _, name := range names {
-		if !in(subset, name) || subset == "one" && in("none", name) || !wanted.MatchString(name) {
+		none := slices.ContainsFunc(l.none, func(e *regexp.Regexp) bool { return e.MatchString(name) })
+		if none != (subset == "none") || !wanted.MatchString(name) {
 			continue
 		}
 		if k, ok := l.find(name); ok && !k.Run {

@@ -16,7 +16,7 @@ func TestLists(t *testing.T) {
 		"[sig-api-machinery] Watchers should observe [Conformance]",
 		"[sig-apps] Deployment should run the lifecycle of a Deployment [Conformance]",
 		"[sig-auth] SubjectReview should support SubjectReview API operations [Conformance]",
-		"[sig-network] DNS should provide DNS for the cluster [Conformance]",
+		"[sig-architecture] Conformance Tests should have at least two untainted nodes [Conformance]",
 	}
 	for subset, want := range map[string]string{"none": names[0] + names[2], "one": names[1]} {
 		if got, _ := l.choose(names, subset, ""); strings.Join(got, "") != want {
@@ -27,7 +27,7 @@ func TestLists(t *testing.T) {
 		t.Errorf("with a focus: %q", got)
 	}
 	if _, left := l.choose(names, "one", ""); len(left) != 1 || left[0].name != names[3] || left[0].message == "" {
-		t.Errorf("not run: %+v, want the test of DNS with a reason", left)
+		t.Errorf("not run: %+v, want the test for two nodes with a reason", left)
 	}
 }
 
