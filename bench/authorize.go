@@ -124,7 +124,7 @@ func (s *server) takeTurns(ctx context.Context, a *asker, run *authorized) error
 	for i, q := range a.questions {
 		questions[i] = question{body: q.body}
 	}
-	other := &asker{client: a.client, url: p.url, questions: questions}
+	other := &asker{client: a.client, url: "https://" + p.addr + "/", questions: questions}
 	const d = authDuration / gentleTurns
 	for range gentleTurns {
 		for _, turn := range []struct {

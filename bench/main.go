@@ -79,12 +79,8 @@ func main() {
 		etcdmain.Main(os.Args[1:])
 		return
 	}
-	if len(os.Args) == 5 && os.Args[1] == "plain" {
-		fmt.Fprintln(os.Stderr, servePlain(os.Args[2], os.Args[3], os.Args[4]))
-		os.Exit(1)
-	}
-	if len(os.Args) == 4 && os.Args[1] == "files" {
-		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
+	if len(os.Args) > 2 && children[os.Args[1]] != nil {
+		fmt.Fprintln(os.Stderr, children[os.Args[1]](os.Args[2], os.Args[3:]))
 		os.Exit(1)
 	}
 	var o options

@@ -4,28 +4,19 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/internal/home"
-	"minato.dev/minato/internal/ports"
 )
 
-// plain is a webhook that gives every question the same answer without looking at it, in a process of its own: what TLS, HTTP/2 and the
-// machine take of an answer's time.
-type plain struct {
-	url string
-	cmd *exec.Cmd
-}
-
-// startPlain starts one that answers as much as a review's answer has.
-func (s *server) startPlain(ctx context.Context, answer []byte) (*plain, error) {
+// startPlain starts a webhook that gives every question the same answer without looking at it, in a process of its own: what TLS, HTTP/2
+// and the machine take of an answer's time.
+func (s *server) startPlain(ctx context.Context, answer []byte) (*child, error) {
 	dir, err := os.MkdirTemp("", "minato-bench-plain-")
 	if err != nil {
 		return nil, err
@@ -40,31 +31,12 @@ func (s *server) startPlain(ctx context.Context, answer []byte) (*plain, error) 
 			return nil, err
 		}
 	}
-	free, release, err := ports.Free(ctx, 1)
-	if err != nil {
-		return nil, err
-	}
-	release()
-	addr := fmt.Sprintf("127.0.0.1:%d", free[0])
-	p := &plain{url: "https://" + addr + "/", cmd: exec.Command(os.Args[0], "plain", addr, dir, home.Dir(s.home).PKI())}
-	p.cmd.Stderr = os.Stderr
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := waitListening(ctx, addr); err != nil {
-		p.stop()
-		return nil, err
-	}
-	return p, nil
+	return startChild(ctx, "plain", dir, home.Dir(s.home).PKI())
 }
 
-func (p *plain) stop() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-}
-
-// servePlain is that process: its address, the folder of the answer and the CA of clients, and that of the webhooks' certificate.
-func servePlain(addr, dir, pkiDir string) error {
+// servePlain is that process. It takes the folder of the answer and the CA of clients, and that of the webhooks' certificate.
+func servePlain(addr string, args []string) error {
+	dir, pkiDir := args[0], args[1]
 	cert, err := tls.LoadX509KeyPair(filepath.Join(pkiDir, "hook.crt"), filepath.Join(pkiDir, "hook.key"))
 	if err != nil {
 		return err

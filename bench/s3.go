@@ -7,17 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	awscore "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"minato.dev/minato/internal/ports"
 )
 
 // The objects that are written and read: how large, and how many.
@@ -93,54 +89,21 @@ func timed(into *[]time.Duration, do func() error) error {
 	return err
 }
 
-// files is a plain file server in a process of its own.
-type files struct {
-	url string
-	cmd *exec.Cmd
-}
-
+// startFiles starts a plain file server.
 func startFiles(ctx context.Context, o options) (*files, error) {
 	dir, err := os.MkdirTemp(o.dir, "files-")
 	if err != nil {
 		return nil, err
 	}
-	free, release, err := ports.Free(ctx, 1)
-	if err != nil {
-		return nil, err
-	}
-	release()
-	addr := fmt.Sprintf("127.0.0.1:%d", free[0])
-	f := &files{url: "http://" + addr + "/", cmd: exec.Command(os.Args[0], "files", addr, dir)}
-	f.cmd.Stderr = os.Stderr
-	if err := f.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := waitListening(ctx, addr); err != nil {
-		f.stop()
-		return nil, err
-	}
-	return f, nil
+	c, err := startChild(ctx, "files", dir)
+	return &files{c}, err
 }
 
-// waitListening waits until something listens at an address.
-func waitListening(ctx context.Context, addr string) error {
-	for range 100 {
-		var d net.Dialer
-		if c, err := d.DialContext(ctx, "tcp", addr); err == nil {
-			return c.Close()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return fmt.Errorf("nothing listens at %s", addr)
-}
-
-func (f *files) stop() {
-	_ = f.cmd.Process.Kill()
-	_ = f.cmd.Wait()
-}
+// files is one, in a process of its own.
+type files struct{ *child }
 
 func (f *files) do(ctx context.Context, method, name string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, method, f.url+name, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+f.addr+"/"+name, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -156,7 +119,8 @@ func (f *files) do(ctx context.Context, method, name string, body []byte) error 
 }
 
 // serveFiles is that process.
-func serveFiles(addr, dir string) error {
+func serveFiles(addr string, args []string) error {
+	dir := args[0]
 	get := http.FileServer(http.Dir(dir))
 	server := &http.Server{Addr: addr, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPut {

@@ -71,7 +71,7 @@ func (c *cluster) prepare(ctx context.Context) error {
 		}
 	}
 	c.kubeconfig, c.repositories = filepath.Join(c.home, "kubeconfig"), filepath.Join(c.home, "repositories.yaml")
-	const registries = "promoterE2eRegistry: minato.local/conformance\ngcRegistry: minato.local/conformance\n"
+	const registries = "promoterE2eRegistry: minato.local/conformance\ngcRegistry: minato.local/conformance\ngcEtcdRegistry: minato.local/conformance\n"
 	if err := os.WriteFile(c.repositories, []byte(registries), 0o600); err != nil {
 		return err
 	}

@@ -3,9 +3,7 @@ package main
 import (
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,8 +14,8 @@ var files embed.FS
 
 // lists say which tests are run, and what is expected of them.
 type lists struct {
-	subsets map[string][]*regexp.Regexp
-	known   []known
+	none  []*regexp.Regexp // the tests that need no node; all others are of the subset one
+	known []known
 }
 
 // known is a test that is not run, or fails.
@@ -30,25 +28,22 @@ type known struct {
 }
 
 func readLists() (*lists, error) {
-	l := &lists{subsets: map[string][]*regexp.Regexp{}}
-	for _, name := range []string{"none", "one"} {
-		b, err := files.ReadFile("lists/" + name + ".txt")
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(b)) {
-			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-				continue
-			}
-			expression, err := regexp.Compile(line)
-			if err != nil {
-				return nil, fmt.Errorf("lists/%s.txt: %w", name, err)
-			}
-			l.subsets[name] = append(l.subsets[name], expression)
-		}
-	}
-	b, err := files.ReadFile("lists/known.json")
+	b, err := files.ReadFile("lists/none.txt")
 	if err != nil {
+		return nil, err
+	}
+	l := &lists{}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		expression, err := regexp.Compile(line)
+		if err != nil {
+			return nil, fmt.Errorf("lists/none.txt: %w", err)
+		}
+		l.none = append(l.none, expression)
+	}
+	if b, err = files.ReadFile("lists/known.json"); err != nil {
 		return nil, err
 	}
 	l.known, err = parseKnown(b)
@@ -71,16 +66,21 @@ func parseKnown(b []byte) (all []known, err error) {
 	return all, nil
 }
 
-// choose are the tests of a subset that are run. What needs no node is not run with one again.
-func (l *lists) choose(names []string, subset, focus string) []string {
-	in := func(subset, name string) bool {
-		return slices.ContainsFunc(l.subsets[subset], func(e *regexp.Regexp) bool { return e.MatchString(name) })
-	}
+// choose are the tests of a subset that are run, and those that are known not to be.
+func (l *lists) choose(names []string, subset, focus string) (chosen []string, left []result) {
 	wanted := regexp.MustCompile(focus)
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		k, ok := l.find(name)
-		return !in(subset, name) || subset == "one" && in("none", name) || !wanted.MatchString(name) || ok && !k.Run
-	})
+	for _, name := range names {
+		none := slices.ContainsFunc(l.none, func(e *regexp.Regexp) bool { return e.MatchString(name) })
+		if none != (subset == "none") || !wanted.MatchString(name) {
+			continue
+		}
+		if k, ok := l.find(name); ok && !k.Run {
+			left = append(left, result{name: name, outcome: notRun, message: k.Why})
+			continue
+		}
+		chosen = append(chosen, name)
+	}
+	return chosen, left
 }
 
 func (l *lists) find(name string) (known, bool) {
@@ -92,26 +92,3 @@ func (l *lists) find(name string) (known, bool) {
 }
 
 func quote(name string) string { return regexp.QuoteMeta(name) }
-
-// report prints what came of a subset. It is an error when a test failed that is not known to, or passed though it is.
-func report(l *lists, subset string, results []result) error {
-	counts := map[string]int{}
-	var unexpected []error
-	for _, r := range results {
-		if r.outcome == "skipped" {
-			continue
-		}
-		counts[r.outcome]++
-		k, isKnown := l.find(r.name)
-		switch {
-		case r.outcome == "passed" && isKnown:
-			unexpected = append(unexpected, fmt.Errorf("passes now, though lists/known.json says %q: %s", k.Why, r.name))
-		case r.outcome != "passed" && !isKnown:
-			unexpected = append(unexpected, fmt.Errorf("%s: %s: %s", r.outcome, r.name, r.message))
-		case r.outcome != "passed":
-			fmt.Fprintf(os.Stdout, "%s, as known: %s: %s\n", r.outcome, r.name, k.Why)
-		}
-	}
-	fmt.Fprintf(os.Stdout, "%s: %v\n", subset, counts)
-	return errors.Join(unexpected...)
-}

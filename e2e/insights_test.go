@@ -196,12 +196,18 @@ func checkUsage(t *testing.T, found insight) {
 	}
 }
 
-// sees waits until insights, by their names, have these statuses, and answers them.
+// sees waits until upgrade insights, by their names, have these statuses, and answers them.
 func (k *cluster) sees(t *testing.T, want map[string]string) (found map[string]insight) {
+	t.Helper()
+	return k.seesIn(t, "UPGRADE_READINESS", want)
+}
+
+// seesIn does so in a category.
+func (k *cluster) seesIn(t *testing.T, category string, want map[string]string) (found map[string]insight) {
 	t.Helper()
 	testenv.Eventually(t, 30*time.Second, func() error {
 		var out struct{ Insights []insight }
-		if err := json.Unmarshal([]byte(k.client.AWS(t, "eks", "list-insights", "--cluster-name", k.name, "--filter", "categories=UPGRADE_READINESS")), &out); err != nil {
+		if err := json.Unmarshal([]byte(k.client.AWS(t, "eks", "list-insights", "--cluster-name", k.name, "--filter", "categories="+category)), &out); err != nil {
 			return err
 		}
 		found = map[string]insight{}

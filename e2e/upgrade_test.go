@@ -56,10 +56,54 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("kube-apiserver says it is %s, want %s", got, step.to)
 		}
 		k.holds(t, "before", "1.35")
+		if step.to == "1.36" {
+			k.usesNewer(t)
+		}
 	}
 	load.finish(t)
 	admin.RefusedAWS(t, []string{"InvalidParameterException", "from 1.35 to 1.34"}, "eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.34")
 	k.delete(t)
+}
+
+// ofNewer are an API that came with 1.36, and a custom resource with a deprecated version.
+const ofNewer = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: of-1-36}
+spec:
+  reinvocationPolicy: Never
+  matchConstraints: {resourceRules: [{apiGroups: [test.example], apiVersions: [v1], resources: [none], operations: [CREATE]}]}
+  mutations: [{patchType: ApplyConfiguration, applyConfiguration: {expression: "Object{}"}}]
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: boats.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: boats, singular: boat, kind: Boat, listKind: BoatList}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+  - {name: v1beta1, served: true, storage: false, deprecated: true, schema: {openAPIV3Schema: {type: object}}}
+`
+
+// usesNewer has a client of a cluster on 1.36 call a custom resource's deprecated version, and use what 1.35 does not have: the one is an
+// upgrade insight, and the other keeps the cluster from going back until it is mended.
+func (k *cluster) usesNewer(t *testing.T) {
+	t.Helper()
+	manifest := k.file(t, ofNewer)
+	k.kubectl(t, "apply", "-f", manifest)
+	testenv.Eventually(t, settle, func() error { // a custom resource that is new is not served at once
+		if r := k.client.TryKubectl(t, k.config, "get", "boats.v1beta1.shop.example.com"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	k.sees(t, map[string]string{oldCarts: "WARNING"})
+	k.seesIn(t, "ROLLBACK_READINESS", map[string]string{"Incompatible API usage": "ERROR", "Kubelet version rollback compatibility": "PASSING"})
+	k.client.RefusedAWS(t, []string{"InvalidStateException", "Rollback readiness issues detected: Incompatible API usage."},
+		"eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.35")
+	k.kubectl(t, "delete", "-f", manifest)
 }
 
 // versionUpdate is an update as the AWS CLI shows it.

@@ -43,6 +43,21 @@ func (a *API) Path() string { return apiPath(a.Group, a.Version, a.Resource) }
 // Path is where it is served.
 func (r *Replacement) Path() string { return apiPath(r.Group, r.Version, r.Resource) }
 
+// NewAPI is a type of Kubernetes that minors before one do not serve, since the oldest in the table of versions.
+type NewAPI struct {
+	Group      string `json:"group"`
+	Version    string `json:"version"`
+	Kind       string `json:"kind"`
+	Resource   string `json:"resource"`
+	Introduced string `json:"introduced"` // the first minor that has it: "1.34"
+}
+
+// Path is where it is served.
+func (a *NewAPI) Path() string { return apiPath(a.Group, a.Version, a.Resource) }
+
+// IntroducedIn is the number of the first minor that has it: 34 for 1.34.
+func (a *NewAPI) IntroducedIn() int { return minorNumber(a.Introduced) }
+
 // RemovedIn is the number of the minor that does not serve it any more: 32 for 1.32.
 func (a *API) RemovedIn() int { return minorNumber(a.Removed) }
 
@@ -65,13 +80,19 @@ func minorNumber(minor string) int {
 type apiTable struct {
 	Sources []string `json:"sources"`
 	APIs    []API    `json:"apis"`
+	New     []NewAPI `json:"new"`
 
 	byResource, byKind map[[3]string]*API
 	versions           map[string]bool
+	newByResource      map[[3]string]*NewAPI
+	newResources       map[string][]string // by group/version
 }
 
 var apis = sync.OnceValue(func() *apiTable {
-	t := &apiTable{byResource: map[[3]string]*API{}, byKind: map[[3]string]*API{}, versions: map[string]bool{}}
+	t := &apiTable{
+		byResource: map[[3]string]*API{}, byKind: map[[3]string]*API{}, versions: map[string]bool{},
+		newByResource: map[[3]string]*NewAPI{}, newResources: map[string][]string{},
+	}
 	if err := json.Unmarshal(apisJSON, t); err != nil {
 		panic("kube/apis.json: " + err.Error())
 	}
@@ -80,6 +101,11 @@ var apis = sync.OnceValue(func() *apiTable {
 		t.byResource[[3]string{a.Group, a.Version, a.Resource}] = a
 		t.byKind[[3]string{a.Group, a.Version, a.Kind}] = a
 		t.versions[a.Group+"/"+a.Version] = true
+	}
+	for i := range t.New {
+		a := &t.New[i]
+		t.newByResource[[3]string{a.Group, a.Version, a.Resource}] = a
+		t.newResources[a.Group+"/"+a.Version] = append(t.newResources[a.Group+"/"+a.Version], a.Resource)
 	}
 	return t
 })
@@ -99,3 +125,14 @@ func FindKind(group, version, kind string) *API {
 
 // APIVersionEnds is whether a group/version has a type that ends. It does not allocate.
 func APIVersionEnds(groupVersion []byte) bool { return apis().versions[string(groupVersion)] }
+
+// NewAPIs are all types that the oldest minor did not have yet. Treat them as read-only.
+func NewAPIs() []NewAPI { return slices.Clone(apis().New) }
+
+// FindNewAPI is the API of a resource, nil if the oldest minor has it already.
+func FindNewAPI(group, version, resource string) *NewAPI {
+	return apis().newByResource[[3]string{group, version, resource}]
+}
+
+// NewResources are the resources of a group/version that the oldest minor did not have yet. It does not allocate.
+func NewResources(groupVersion []byte) []string { return apis().newResources[string(groupVersion)] }

@@ -3,6 +3,7 @@ package kube_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,30 @@ func TestAPIsAreOfEveryMinor(t *testing.T) {
 	for _, v := range kube.Versions() {
 		if want := "k8s.io/api v0." + strings.TrimPrefix(v.Minor, "1.") + "."; !strings.Contains(sources, want) {
 			t.Errorf("apis.json has no source %s…: go run ./kube/kubegen apis", want)
+		}
+	}
+}
+
+// Spot checks of what came when, against Kubernetes' changelogs.
+func TestNewAPIs(t *testing.T) {
+	for resource, want := range map[[3]string]int{
+		{"storage.k8s.io", "v1", "volumeattributesclasses"}:                   34,
+		{"resource.k8s.io", "v1", "resourceclaims"}:                           34,
+		{"networking.k8s.io", "v1", "servicecidrs"}:                           33,
+		{"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies"}:   36,
+		{"admissionregistration.k8s.io", "v1", "validatingadmissionpolicies"}: 0, // is older than all that run here
+		{"flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations"}: 0,
+		{"apps", "v1", "deployments"}:                                         0,
+	} {
+		a, got := kube.FindNewAPI(resource[0], resource[1], resource[2]), 0
+		if a != nil {
+			got = a.IntroducedIn()
+		}
+		if got != want {
+			t.Errorf("%v is new in 1.%d, want 1.%d", resource, got, want)
+		}
+		if listed := slices.Contains(kube.NewResources([]byte(resource[0]+"/"+resource[1])), resource[2]); listed != (want != 0) {
+			t.Errorf("%v is listed as new: %v", resource, listed)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,12 @@ type apiKey struct{ Group, Version, Resource string }
 
 func (k apiKey) path() string { return "/apis/" + k.Group + "/" + k.Version + "/" + k.Resource }
 
-// call is one request for an API that ends, or that a custom resource's definition calls deprecated.
+// ofKubernetes is whether it is in the tables of Kubernetes' own APIs: those that end, and those that not every minor has.
+func (k apiKey) ofKubernetes() bool {
+	return kube.FindAPI(k.Group, k.Version, k.Resource) != nil || kube.FindNewAPI(k.Group, k.Version, k.Resource) != nil
+}
+
+// call is one request for an API that ends, that earlier minors do not have, or that a custom resource's definition calls deprecated.
 type call struct {
 	api   apiKey
 	agent string
@@ -59,7 +65,7 @@ func parseLine(line []byte) (c call, counts bool, err error) {
 	return call{api: apiKey{e.ObjectRef.APIGroup, e.ObjectRef.APIVersion, e.ObjectRef.Resource}, agent: agent, at: e.At.Time}, true, nil
 }
 
-// candidate is whether a line may be about an API that ends.
+// candidate is whether a line may be about an API that counts.
 func candidate(line []byte) bool {
 	_, path, ok := bytes.Cut(line, uriMember)
 	if !ok {
@@ -68,11 +74,24 @@ func candidate(line []byte) bool {
 	// group/version/…
 	if slash := bytes.IndexByte(path, '/'); slash >= 0 {
 		end := bytes.IndexAny(path[slash+1:], `/?"`)
-		if end >= 0 && kube.APIVersionEnds(path[:slash+1+end]) {
+		if end >= 0 && (kube.APIVersionEnds(path[:slash+1+end]) || newResource(path[:slash+1+end], path[slash+1+end:])) {
 			return true
 		}
 	}
 	return bytes.Contains(path, deprecated)
+}
+
+// newResource is whether the rest of a line, from behind a group and version in its path, may be about an API that earlier minors do
+// not have. Their groups and versions have many others, which are much used.
+func newResource(groupVersion, rest []byte) bool {
+	resources := kube.NewResources(groupVersion)
+	if len(resources) == 0 {
+		return false
+	}
+	if end := bytes.IndexByte(rest, '"'); end >= 0 {
+		rest = rest[:end]
+	}
+	return slices.ContainsFunc(resources, func(name string) bool { return bytes.Contains(rest, []byte(name)) })
 }
 
 // event is what is read of an event of audit.k8s.io/v1.
@@ -108,15 +127,19 @@ func (t *timestamp) UnmarshalJSON(b []byte) error {
 func (e *event) counts() bool {
 	ref := &e.ObjectRef
 	ends := kube.FindAPI(ref.APIGroup, ref.APIVersion, ref.Resource) != nil
+	begins := !ends && kube.FindNewAPI(ref.APIGroup, ref.APIVersion, ref.Resource) != nil
 	// A definition says so of its custom resource, whose group always has a dot and may end in .k8s.io, as that of the Gateway API. Of
 	// Kubernetes' own APIs the table knows more: those that are deprecated and stay are in the core group.
 	custom := !ends && e.Annotations["k8s.io/deprecated"] == "true" && strings.Contains(ref.APIGroup, ".")
-	if !ends && !custom || e.At.IsZero() || systemClient(e) {
+	if !ends && !begins && !custom || e.At.IsZero() || systemClient(e) {
 		return false
 	}
-	if begins := e.Stage == "ResponseStarted"; ends && e.Verb == "watch" {
-		return begins && e.ResponseStatus.Code < 300
-	} else if begins {
+	if begins && strings.HasPrefix(e.User.Username, "system:node:") {
+		return false // a kubelet calls what its own version has, and has a check of its own
+	}
+	if started := e.Stage == "ResponseStarted"; (ends || begins) && e.Verb == "watch" {
+		return started && e.ResponseStatus.Code < 300
+	} else if started {
 		return false
 	}
 	// A refusal never came to the API. Nor did a request for an API that is not served, which is a 404 without the annotation.

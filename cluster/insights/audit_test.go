@@ -17,6 +17,13 @@ func line(replacements ...string) []byte {
 	return []byte(strings.NewReplacer(replacements...).Replace(event))
 }
 
+// future is an event about an API that came with 1.34.
+func future(replacements ...string) []byte {
+	event := line("flowcontrol.apiserver.k8s.io", "storage.k8s.io", "v1beta3", "v1", "flowschemas", "volumeattributesclasses",
+		`,"k8s.io/deprecated":"true","k8s.io/removed-release":"1.32"`, "")
+	return []byte(strings.NewReplacer(replacements...).Replace(string(event)))
+}
+
 func TestParseLine(t *testing.T) {
 	const plain = `,"k8s.io/deprecated":"true","k8s.io/removed-release":"1.32"`
 	for name, test := range map[string]struct {
@@ -37,6 +44,12 @@ func TestParseLine(t *testing.T) {
 		"a custom resource":                   {line: line("flowcontrol.apiserver.k8s.io", "shop.example.com", "v1beta3", "v1alpha1", "flowschemas", "carts", "1.32", ""), counts: true},
 		"a custom resource of *.k8s.io":       {line: line("flowcontrol.apiserver.k8s.io", "gateway.networking.k8s.io", "v1beta3", "v1beta1", "flowschemas", "httproutes", "1.32", ""), counts: true},
 		"a custom resource that is fine":      {line: line("flowcontrol.apiserver.k8s.io", "shop.example.com", "v1beta3", "v1", "flowschemas", "carts", plain, "")},
+		"one that earlier minors lack":        {line: future(), counts: true},
+		"a watch of it":                       {line: future(`"list"`, `"watch"`, "ResponseComplete", "ResponseStarted"), counts: true},
+		"a kubelet that calls it":             {line: future(`"ops"`, `"system:node:n1"`)},
+		"a minor that does not serve it":      {line: future(`"code":200`, `"code":404`)},
+		"its neighbour":                       {line: future("volumeattributesclasses", "storageclasses")},
+		"a name like it":                      {line: future("/volumeattributesclasses", "/storageclasses/volumeattributesclasses", `"resource":"volumeattributesclasses"`, `"resource":"storageclasses"`)},
 		"the garbage collector":               {line: line(`"ops"`, `"system:serviceaccount:kube-system:generic-garbage-collector"`)},
 		"the controller manager":              {line: line(`"ops"`, `"system:kube-controller-manager"`)},
 		"a controller of it":                  {line: line(`"ops"`, `"system:serviceaccount:kube-system:job-controller"`, "kubectl/", "kube-controller-manager/")},

@@ -128,7 +128,7 @@ func customResources(v *view) check {
 
 // deprecatedVersions are those that definitions in the cluster call deprecated now.
 func (v *view) deprecatedVersions(ctx context.Context) (map[apiKey]eks.Deprecation, error) {
-	if !slices.ContainsFunc(keys(v.calls), func(k apiKey) bool { return kube.FindAPI(k.Group, k.Version, k.Resource) == nil }) {
+	if !slices.ContainsFunc(keys(v.calls), func(k apiKey) bool { return !k.ofKubernetes() }) {
 		return nil, nil // nobody calls one
 	}
 	definitions, err := v.list(ctx, definitionsPath)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/eks"
@@ -81,53 +80,6 @@ func supportCalendar(v *view) check {
 				f.status.Status, f.advice = eks.InsightError, "Mend what blocks the upgrade, and then upgrade the cluster with UpdateClusterVersion."
 			}
 			return f, nil
-		},
-	}
-}
-
-// rollbackWindow is how long after an upgrade a cluster can go back.
-const rollbackWindow = 7 * 24 * time.Hour
-
-// rollback are the checks for going back to the minor before, which there are for seven days after an upgrade.
-func rollback(v *view) []check {
-	to, at, ok := v.cluster.Upgraded()
-	if !ok || minorOf(to) != v.minor-1 || v.now.Sub(at) > rollbackWindow {
-		return nil
-	}
-	return rollbackChecks(to)
-}
-
-// rollbackChecks are the checks for going back to a minor, named as on EKS.
-func rollbackChecks(to string) []check {
-	return []check{
-		healthCheck(eks.RollbackReadiness, to, "Checks for any cluster health issues that prevent a successful rollback to Kubernetes "+to+"."),
-		addonCheck("EKS add-on version rollback compatibility", eks.RollbackReadiness, to, "All installed EKS add-on versions are compatible with the Kubernetes version to roll back to."),
-		newerKubelets(to),
-	}
-}
-
-// newerKubelets is the check that no node is newer than the minor to go back to.
-func newerKubelets(to string) check {
-	return check{
-		name: "Kubelet version rollback compatibility", category: eks.RollbackReadiness, version: to,
-		description: "Checks that no kubelet in the cluster is newer than Kubernetes " + to + ": nodes are rolled back before the control plane.",
-		run: func(ctx context.Context, v *view) (finding, error) {
-			nodes, err := v.list(ctx, nodesPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range nodes {
-				var n node
-				if err := o.into(&n); err != nil {
-					return finding{}, err
-				}
-				if version := n.Status.NodeInfo.KubeletVersion; minorOf(version) > minorOf(to) {
-					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: "its kubelet is " + version}, URI: o.uri(nodesPath)})
-				}
-			}
-			return trouble(eks.InsightError, bad, "No kubelet is newer than the version to roll back to.", "At least one node kubelet version matches the cluster control plane version.",
-				"Roll the nodes back first, with UpdateNodegroupVersion."), nil
 		},
 	}
 }

@@ -69,28 +69,33 @@ func kubeProxy(v *view) check {
 		name: "kube-proxy version skew", category: eks.UpgradeReadiness, version: v.target(),
 		description: "Checks version of kube-proxy in cluster to see if upgrade would cause noncompliance with supported Kubernetes kube-proxy version skew policy.",
 		run: func(ctx context.Context, v *view) (finding, error) {
-			sets, err := v.list(ctx, daemonSetsPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range sets {
-				if o.Metadata.Namespace != "kube-system" || o.Metadata.Name != "kube-proxy" {
-					continue
-				}
-				version, err := imageVersion(o)
-				if err != nil {
-					return finding{}, err
-				}
-				if status, is := v.skew(version); is && version != "" {
-					bad = append(bad, eks.InsightResource{Status: status, URI: o.uri(daemonSetsPath)})
-				}
-			}
+			bad, err := v.kubeProxies(ctx, v.skew)
 			return trouble(eks.InsightWarning, bad, "kube-proxy versions match the cluster control plane version.",
 				"The kube-proxy version does not match what the next control plane version needs.",
-				"Update the kube-proxy add-on to a version for your cluster's Kubernetes version."), nil
+				"Update the kube-proxy add-on to a version for your cluster's Kubernetes version."), err
 		},
 	}
+}
+
+// kubeProxies are those kube-proxies whose version is so.
+func (v *view) kubeProxies(ctx context.Context, is func(version string) (eks.InsightStatus, bool)) (found []eks.InsightResource, err error) {
+	sets, err := v.list(ctx, daemonSetsPath)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range sets {
+		if o.Metadata.Namespace != "kube-system" || o.Metadata.Name != "kube-proxy" {
+			continue
+		}
+		version, err := imageVersion(o)
+		if err != nil {
+			return nil, err
+		}
+		if status, is := is(version); is && version != "" {
+			found = append(found, eks.InsightResource{Status: status, URI: o.uri(daemonSetsPath)})
+		}
+	}
+	return found, nil
 }
 
 // imageVersion is the tag of the first container's image.

@@ -108,9 +108,13 @@ type object struct {
 		Name, Namespace string
 		Labels          map[string]string
 		Annotations     map[string]string
+		ManagedFields   []managed
 	}
 	raw json.RawMessage
 }
+
+// managed tells of a program that has written an object.
+type managed struct{ Manager string }
 
 // into reads more of it.
 func (o object) into(out any) error { return json.Unmarshal(o.raw, out) }

@@ -61,6 +61,13 @@ func TestChecks(t *testing.T) {
 	calls := func(k apiKey, at time.Time) map[apiKey][]client { return map[apiKey][]client{k: {{"curl/8", 3, at}}} }
 	carts := apiKey{"shop.example.com", "v1alpha1", "carts"}
 	definition := []string{`{"metadata":{"name":"carts"},"spec":{"group":"shop.example.com","names":{"plural":"carts"},"versions":[{"name":"v1alpha1","served":true,"deprecated":true},{"name":"v1","served":true}]}}`}
+	classes := apiKey{"storage.k8s.io", "v1", "volumeattributesclasses"}
+	class := func(manager string) lists {
+		return lists{classes.path(): {fmt.Sprintf(`{"metadata":{"name":"fast","managedFields":[{"manager":%q}]}}`, manager)}}
+	}
+	to134 := func(c *eks.Cluster) { // whose classes of volume attributes came with it
+		c.Spec.Version, c.Status.Versions[0].Version, c.Status.Versions[1].Version = "1.34", "1.33", "1.34"
+	}
 	for name, test := range map[string]struct {
 		lists  lists
 		calls  map[apiKey][]client
@@ -80,6 +87,13 @@ func TestChecks(t *testing.T) {
 		"kubelets three behind":    {lists: lists{nodesPath: kubelet("v1.28.4", "")}, want: "UPGRADE Kubelet version skew ERROR"},
 		"kubelets of the past":     {lists: lists{nodesPath: kubelet("v1.30.4", "")}, want: "ROLLBACK Kubelet version rollback compatibility PASSING"},
 		"kubelets of the future":   {lists: lists{nodesPath: kubelet("v1.31.4", "")}, want: "ROLLBACK Kubelet version rollback compatibility ERROR"},
+		"an API of before":         {lists: class("kubectl"), want: "ROLLBACK Incompatible API usage PASSING"},
+		"objects of the future":    {lists: class("kubectl"), change: to134, want: "ROLLBACK Incompatible API usage ERROR"},
+		"the control plane's own":  {lists: class("kube-apiserver"), change: to134, want: "ROLLBACK Incompatible API usage PASSING"},
+		"who calls the future":     {calls: calls(classes, noon), change: to134, want: "ROLLBACK Incompatible API usage WARNING"},
+		"who called it":            {calls: calls(classes, noon.AddDate(0, 0, -3)), change: to134, want: "ROLLBACK Incompatible API usage PASSING"},
+		"it is no custom resource": {calls: calls(classes, noon), change: to134, want: "Deprecated custom resource versions PASSING"},
+		"kube-proxy of the future": {lists: lists{daemonSetsPath: {`{"metadata":{"namespace":"kube-system","name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"image":"kube-proxy:v1.31.0"}]}}}}`}}, want: "ROLLBACK kube-proxy version rollback compatibility ERROR"},
 		"old kube-proxy":           {lists: lists{daemonSetsPath: {`{"metadata":{"namespace":"kube-system","name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"image":"r:5000/kube-proxy:v1.28.0@sha256:1"}]}}}}`}}, want: "kube-proxy version skew ERROR"},
 		"Amazon Linux 2":           {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2")}, want: "Amazon Linux 2 compatibility WARNING"},
 		"Amazon Linux 2023":        {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2023.5")}, want: "Amazon Linux 2 compatibility PASSING"},
@@ -196,7 +210,7 @@ func TestInsightIsBounded(t *testing.T) {
 
 // Rollback insights are there for seven days after an upgrade.
 func TestRollbackWindow(t *testing.T) {
-	for days, want := range map[int]int{0: 3, 4: 3, 6: 0} {
+	for days, want := range map[int]int{0: 5, 4: 5, 6: 0} {
 		now := noon.AddDate(0, 0, days)
 		if got := len(rollback(newView(testCluster(), now, now, nil))); got != want {
 			t.Errorf("%d days later there are %d checks, want %d", days+2, got, want)

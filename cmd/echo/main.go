@@ -21,7 +21,10 @@ const usage = `usage: echo                      serve HTTP on :80 and :8080
        echo ls [PATH...]        list folders
        echo cat [PATH...]       print files, or standard input
        echo sleep SECONDS       wait; "infinity" is for ever
-       echo exit CODE           end with a code`
+       echo exit CODE           end with a code
+       echo receive ADDRESS     take what is sent over TCP
+       echo send SECONDS ADDRESS
+                                send to a receiver, and print how fast that went`
 
 // exit is an error that ends the program with a code.
 type exit int
@@ -46,12 +49,14 @@ func main() {
 }
 
 var commands = map[string]func(context.Context, []string) error{
-	"serve": serve,
-	"get":   get,
-	"ls":    list,
-	"cat":   cat,
-	"sleep": sleep,
-	"exit":  leave,
+	"serve":   serve,
+	"get":     get,
+	"ls":      list,
+	"cat":     cat,
+	"sleep":   sleep,
+	"exit":    leave,
+	"receive": receive,
+	"send":    send,
 }
 
 func run(ctx context.Context, args []string) error {

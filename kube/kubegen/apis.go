@@ -27,7 +27,8 @@ var otherAPIs = map[string]string{
 
 // apis writes kube/apis.json: what the lifecycle methods in every minor of k8s.io/api say about the types that are served.
 func apis() error {
-	newest := slices.MaxFunc(kube.Versions(), func(a, b kube.Version) int { return a.Number() - b.Number() })
+	byNumber := func(a, b kube.Version) int { return a.Number() - b.Number() }
+	oldest, newest := slices.MinFunc(kube.Versions(), byNumber), slices.MaxFunc(kube.Versions(), byNumber)
 	table := lifecycles{}
 	var sources []string
 	for minor := oldestAPI; minor <= newest.Number(); minor++ {
@@ -55,21 +56,33 @@ func apis() error {
 		}
 		sources = append(sources, module+" "+version)
 	}
-	return writeAPIs(sources, table.removed(newest.Number()))
+	return writeAPIs(sources, table.removed(newest.Number()), table.introduced(oldest.Number()))
 }
 
-func writeAPIs(sources []string, list []kube.API) error {
-	var b strings.Builder
-	b.WriteString("{\n")
+func writeAPIs(sources []string, removed []kube.API, introduced []kube.NewAPI) error {
 	source, err := json.Marshal(sources)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, " \"sources\": %s,\n \"apis\": [\n", source)
-	for i, a := range list { // a line each, so that a diff can be read
+	ends, err := lines(removed)
+	if err != nil {
+		return err
+	}
+	begins, err := lines(introduced)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("{\n \"sources\": %s,\n \"apis\": [\n%s ],\n \"new\": [\n%s ]\n}\n", source, ends, begins)
+	return os.WriteFile(filepath.Join("kube", "apis.json"), []byte(text), 0o644)
+}
+
+// lines are the elements of a JSON array, a line each, so that a diff can be read.
+func lines[T any](list []T) (string, error) {
+	var b strings.Builder
+	for i, a := range list {
 		line, err := json.Marshal(a)
 		if err != nil {
-			return err
+			return "", err
 		}
 		comma := ","
 		if i == len(list)-1 {
@@ -77,8 +90,7 @@ func writeAPIs(sources []string, list []kube.API) error {
 		}
 		fmt.Fprintf(&b, "  %s%s\n", line, comma)
 	}
-	b.WriteString(" ]\n}\n")
-	return os.WriteFile(filepath.Join("kube", "apis.json"), []byte(b.String()), 0o644)
+	return b.String(), nil
 }
 
 // newestPatch is the newest release of a minor of a module.
@@ -273,6 +285,23 @@ func (l lifecycles) removed(newest int) []kube.API {
 	}
 	slices.SortFunc(list, func(a, b kube.API) int {
 		if d := minorOf(a.Removed) - minorOf(b.Removed); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Group+"/"+a.Version+"/"+a.Kind, b.Group+"/"+b.Version+"/"+b.Kind)
+	})
+	return list
+}
+
+// introduced are the types that came after a minor.
+func (l lifecycles) introduced(oldest int) []kube.NewAPI {
+	var list []kube.NewAPI
+	for _, one := range l {
+		if a := one.api; a.Group != "" && minorOf(a.Introduced) > oldest {
+			list = append(list, kube.NewAPI{Group: a.Group, Version: a.Version, Kind: a.Kind, Resource: a.Resource, Introduced: a.Introduced})
+		}
+	}
+	slices.SortFunc(list, func(a, b kube.NewAPI) int {
+		if d := minorOf(a.Introduced) - minorOf(b.Introduced); d != 0 {
 			return d
 		}
 		return strings.Compare(a.Group+"/"+a.Version+"/"+a.Kind, b.Group+"/"+b.Version+"/"+b.Kind)

@@ -2,58 +2,133 @@ package images
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"minato.dev/minato/upstream"
 )
 
-// The names and tags that the end-to-end tests of Kubernetes 1.35 use (test/utils/image in k8s.io/kubernetes).
-const (
-	agnhostTag = "2.59"
-	agnhostOld = "2.55" // what rolling updates begin with: the same program here
-	busyboxTag = "1.37.0-1"
-	suitePause = "3.10.1"
-)
+// suiteTags are the images that the conformance tests of Kubernetes 1.35 run, with the tags that they ask for (test/utils/image in
+// k8s.io/kubernetes).
+var suiteTags = map[string][]string{
+	"agnhost":          {"2.55", "2.59"}, // rolling updates begin with the first: the same program here
+	"busybox":          {"1.37.0-1"},
+	"etcd":             {"3.6.6-0"},
+	"jessie-dnsutils":  {"1.7"},
+	"nautilus":         {"1.7"},
+	"nonewprivs":       {"1.3"},
+	"pause":            {"3.10.1"},
+	"sample-apiserver": {"1.29.2"},
+}
 
 // conformance are the images that Kubernetes' own end-to-end tests run; see `make conformance`.
 func (s Sources) conformance() map[string][]recipe {
-	pause := s.pause()
-	pause.tags = []string{suitePause}
-	return map[string][]recipe{
-		"conformance/agnhost": {s.agnhost()},
-		"conformance/busybox": {s.busybox()},
-		"conformance/pause":   {pause},
+	all := map[string][]recipe{}
+	for name, r := range map[string]recipe{
+		"agnhost": s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}}),
+		"busybox": s.busybox(),
+		"etcd":    s.suiteProgram("server", "usr/local/bin/etcd", 0o755, v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}}),
+		// What tests want of Debian's dnsutils is among the tools beside agnhost.
+		"jessie-dnsutils":  s.agnhost(v1.Config{}),
+		"nautilus":         s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		"nonewprivs":       s.suiteProgram("nonewprivs", "usr/local/bin/nnp", 0o6755, v1.Config{Cmd: []string{"nnp"}}),
+		"pause":            s.pause(),
+		"sample-apiserver": s.suiteProgram("sample-apiserver", "sample-apiserver", 0o755, v1.Config{Entrypoint: []string{"/sample-apiserver"}}),
+	} {
+		r.tags = suiteTags[name]
+		r.config.Env, r.config.WorkingDir = config("").Env, "/"
+		all["conformance/"+name] = []recipe{r}
 	}
+	return all
 }
 
-// agnhost is Kubernetes' program of many small servers, with the tools of this machine that tests call beside it.
-func (s Sources) agnhost() recipe {
-	m, _ := upstream.Lookup("pause") // of the same module
-	path := filepath.Join(filepath.Dir(s.Executable), "conformance", "agnhost")
-	shell, missing := shellFiles()
-	return recipe{
-		tags: []string{agnhostOld, agnhostTag}, version: m.Version, source: "https://" + m.Module,
-		config: config("", "/agnhost", "pause"),
-		layers: func() ([][]file, error) {
-			curl, installed := findProgram("curl")
-			if !installed {
-				return nil, errors.New("curl is not installed; `apt-get install curl` does")
-			}
-			tools, err := withLibraries("usr/bin/curl", curl)
-			own := []file{program("agnhost", path), link("agnhost-2", "agnhost"), folder("uploads", 0o755)}
-			return [][]file{shell, tools, own}, err
-		},
-		missing: errors.Join(built(path, "`make conformance`"), missing),
+// suitePath is a file that `make conformance` builds, or takes out of the module.
+func (s Sources) suitePath(name string) string {
+	return filepath.Join(filepath.Dir(s.Executable), "conformance", name)
+}
+
+func (s Sources) suiteBuilt(names ...string) error {
+	var missing error
+	for _, name := range names {
+		missing = errors.Join(missing, built(s.suitePath(name), "`make conformance`"))
 	}
+	return missing
+}
+
+// suiteProgram is an image of one program.
+func (s Sources) suiteProgram(name, path string, mode int64, config v1.Config) recipe {
+	m, _ := upstream.Lookup("pause") // of the same module
+	p := program(path, s.suitePath(name))
+	p.mode = mode
+	return recipe{version: m.Version, source: "https://" + m.Module, config: config, layers: fixed([]file{p}), missing: s.suiteBuilt(name)}
+}
+
+// porter are the files that agnhost serves TLS with.
+var porter = []string{"localhost.crt", "localhost.key"}
+
+// agnhost is Kubernetes' program of many small servers, with the tools of this machine that tests call beside it, and other files.
+func (s Sources) agnhost(config v1.Config, others ...string) recipe {
+	r := s.suiteProgram("agnhost", "agnhost", 0o755, config)
+	shell, noShell := shellFiles()
+	own := []file{
+		program("agnhost", s.suitePath("agnhost")), link("agnhost-2", "agnhost"), folder("uploads", 0o755),
+		text("etc/passwd", basePasswd+"user-defined-in-image:x:1000:1000::/home:/bin/sh\n"),
+		text("etc/group", baseGroup+"user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\n"),
+	}
+	others = slices.Concat(others, porter)
+	for _, name := range others {
+		own = append(own, file{path: name, mode: 0o644, source: s.suitePath(name)})
+	}
+	r.layers = func() ([][]file, error) {
+		tools, err := toolFiles()
+		return [][]file{shell, tools, own}, err
+	}
+	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools())
+	return r
+}
+
+// suiteTools are the programs that tests call in agnhost, and the packages of Debian that have them. nc is OpenBSD's: busybox has none
+// that sends datagrams.
+var suiteTools = []struct{ name, program, debian string }{
+	{"bash", "bash", "bash"}, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
+}
+
+// missingTools says how those that are not there are installed.
+func missingTools() (missing error) {
+	for _, tool := range suiteTools {
+		if _, installed := findProgram(tool.program); !installed {
+			missing = errors.Join(missing, fmt.Errorf("%s is not installed; `apt-get install %s` does", tool.program, tool.debian))
+		}
+	}
+	return missing
+}
+
+// toolFiles are those, in the place of busybox's.
+func toolFiles() (files []file, err error) {
+	seen := map[string]bool{}
+	for _, tool := range suiteTools {
+		path, _ := findProgram(tool.program)
+		needed, err := withLibraries("bin/"+tool.name, path)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range needed {
+			if !seen[f.path] {
+				files = append(files, f)
+			}
+			seen[f.path] = true
+		}
+	}
+	return files, nil
 }
 
 // busybox is Debian's.
 func (s Sources) busybox() recipe {
 	shell, missing := shellFiles()
-	return recipe{
-		tags: []string{busyboxTag}, version: busyboxTag, source: "https://busybox.net",
-		config: config("", "/bin/sh"), layers: fixed(shell), missing: missing,
-	}
+	return recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}, layers: fixed(shell), missing: missing}
 }
 
 // applets are the names that busybox goes by in images.

@@ -108,12 +108,18 @@ func (l *Library) pack(name string, r recipe) (v1.Image, error) {
 // caBundle is where Debian keeps the authorities that the world trusts.
 const caBundle = "/etc/ssl/certs/ca-certificates.crt"
 
+// The users and groups that all images know.
+const (
+	basePasswd = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
+	baseGroup  = "root:x:0:\nnonroot:x:65532:\n"
+)
+
 // base is what all images have.
 func base() []file {
 	files := []file{
 		folder("etc", 0o755),
-		text("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"),
-		text("etc/group", "root:x:0:\nnonroot:x:65532:\n"),
+		text("etc/passwd", basePasswd),
+		text("etc/group", baseGroup),
 		folder("tmp", 0o1777),
 	}
 	if _, err := os.Stat(caBundle); err == nil {

@@ -198,3 +198,43 @@ func TestKubeProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestConformanceImages are those of one program that `make conformance` builds.
+func TestConformanceImages(t *testing.T) {
+	w := start(t)
+	for name, want := range map[string]struct {
+		tag, path string
+		mode      int64
+	}{
+		"nonewprivs":       {"1.3", "usr/local/bin/nnp", 0o6755},
+		"sample-apiserver": {"1.29.2", "sample-apiserver", 0o755},
+	} {
+		repository := "conformance/" + name
+		if _, err := w.Image(repository, want.tag); err == nil || !strings.Contains(err.Error(), "`make conformance` builds it") {
+			t.Errorf("%s, which is not built: %v", name, err)
+		}
+		w.build(repository, "the program")
+		img := w.image(repository, want.tag)
+		if files := contents(t, img); files[want.path] != "the program" {
+			t.Errorf("%s has %q", name, files)
+		}
+		if mode := modeOf(t, img, want.path); mode != want.mode {
+			t.Errorf("%s has mode %o, want %o", want.path, mode, want.mode)
+		}
+	}
+}
+
+func modeOf(t *testing.T, img v1.Image, path string) int64 {
+	t.Helper()
+	stream := mutate.Extract(img)
+	defer func() { _ = stream.Close() }()
+	for archive := tar.NewReader(stream); ; {
+		header, err := archive.Next()
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if header.Name == path {
+			return header.Mode
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (s Sources) recipes() map[string][]recipe {
 func (s Sources) echo() recipe {
 	path := filepath.Join(filepath.Dir(s.Executable), "echo")
 	files := []file{folder("bin", 0o755), program("bin/echo", path)}
-	for _, name := range []string{"cat", "exit", "get", "ls", "serve", "sleep"} {
+	for _, name := range []string{"cat", "exit", "get", "ls", "receive", "send", "serve", "sleep"} {
 		files = append(files, link("bin/"+name, "echo"))
 	}
 	return recipe{

@@ -38,6 +38,9 @@ func Run(ctx context.Context, dir string, s State, p Programs, log *slog.Logger)
 	if err := l.write(s, p, "http://"+registry.Addr().String()); err != nil {
 		return fmt.Errorf("writing the node's configuration: %w", err)
 	}
+	if err := checkDisk(dir); err != nil {
+		log.WarnContext(ctx, "pods may not stay on this node", "error", err)
+	}
 	if _, err := s.renew(ctx, dir); err != nil {
 		if _, old := readCredentials(dir); old != nil {
 			return fmt.Errorf("getting credentials: %w", err)
