@@ -37,7 +37,7 @@ up: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROG
 
 # Without the test cache, which does not see what the tests start: minato, Kubernetes, aws and kubectl.
 .PHONY: test
-test: build charts upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
+test: build charts upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws, kubectl and curl)
 	$(GO) vet ./...
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 60m ./...
 
