@@ -37,15 +37,16 @@ up: build $(call kube_binary,$(DEFAULT_MINOR)) $(addprefix upstream-,$(NODE_PROG
 
 # Without the test cache, which does not see what the tests start: minato, Kubernetes, aws and kubectl.
 .PHONY: test
-test: build charts upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws and kubectl)
+test: build charts upstream $(foreach minor,$(TEST_MINORS),$(call kube_binary,$(minor))) ## every test: unit, real control planes, real clients (needs aws, kubectl and curl)
 	$(GO) vet ./...
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 60m ./...
 
 # Every minor after the other: some six minutes for each that must be built first.
 UPGRADE_MINORS ?= 1.31 1.32 1.33 1.34 1.35 1.36
 .PHONY: test-upgrades
-test-upgrades: build upstream-kwok $(foreach minor,$(UPGRADE_MINORS),$(call kube_binary,$(minor))) ## one cluster from the oldest minor to the newest, with data, CRDs, webhooks and pods
+test-upgrades: build upstream-kwok $(foreach minor,$(UPGRADE_MINORS),$(call kube_binary,$(minor))) ## one cluster from the oldest minor to the newest, with data, CRDs, webhooks and pods; kill -9 of everybody at every step
 	MINATO_BIN=$(CURDIR)/bin/minato $(GO) test -count=1 -timeout 45m -tags upgrades -run TestEveryUpgrade -v ./e2e
+	$(GO) test -count=1 -timeout 45m -tags upgrades -run TestEveryKilledUpgrade -v ./cluster/controlplane
 
 .PHONY: race
 race: ## the tests of the parts that start no Kubernetes, under the race detector (needs gcc)

@@ -22,7 +22,7 @@ import (
 	"minato.dev/minato/internal/pki"
 )
 
-// askClients is how many questions are under way at once in a flood.
+// askClients is how many ask at once in a flood that is to take all that the machine has.
 const askClients = 32
 
 // question is a review to send to a webhook, and what a right answer holds.
@@ -139,9 +139,9 @@ func (a *asker) paced(ctx context.Context, rate int, d time.Duration) ([]time.Du
 	return latencies, group.Wait()
 }
 
-// flood asks without a pause, and returns how long that took too.
-func (a *asker) flood(ctx context.Context, d time.Duration) ([]time.Duration, time.Duration, error) {
-	perClient := make([][]time.Duration, askClients)
+// flood has clients ask without a pause, and returns how long that took too.
+func (a *asker) flood(ctx context.Context, clients int, d time.Duration) ([]time.Duration, time.Duration, error) {
+	perClient := make([][]time.Duration, clients)
 	started := time.Now()
 	var group errgroup.Group
 	for i := range perClient {

@@ -43,7 +43,7 @@ func benchAuth(ctx context.Context, o options) ([]Row, error) {
 	}
 	hook := hookPID(st)
 	before := cpuSeconds(hook)
-	flooded, took, err := asker.flood(ctx, authDuration)
+	flooded, took, err := asker.flood(ctx, askClients, authDuration)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ type authSide struct {
 
 func (a *authSide) measure(ctx context.Context) error {
 	before := cpuSeconds(a.pids...)
-	flooded, took, err := a.asker.flood(ctx, authDuration/2)
+	flooded, took, err := a.asker.flood(ctx, askClients, authDuration/2)
 	if err != nil {
 		return err
 	}

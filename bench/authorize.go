@@ -39,12 +39,16 @@ func benchAuthorize(ctx context.Context, o options) ([]Row, error) {
 	name := func(what string) string {
 		return fmt.Sprintf("authorization at %d/s with %d entries, %s, beside %d entries", authRate, manyEntries, what, fewEntries)
 	}
-	gentle := func(what string) string {
-		return fmt.Sprintf("authorization at %d/s with %d entries, %s, beside a webhook that answers without looking", gentleRate, manyEntries, what)
+	beside := func(how, what string) string {
+		return fmt.Sprintf("authorization %s with %d entries, %s, beside a webhook that answers without looking", how, manyEntries, what)
 	}
+	gentle := fmt.Sprintf("at %d/s", gentleRate)
+	const single = "one after the other"
 	return []Row{
-		against(gentle("p50"), percentile(many.gentle, 50)*1000, percentile(many.plain, 50)*1000, "ms", ""),
-		against(gentle("p99"), percentile(many.gentle, 99)*1000, percentile(many.plain, 99)*1000, "ms", "< 1"),
+		against(beside(single, "p50"), percentile(many.single.ours, 50)*1000, percentile(many.single.plain, 50)*1000, "ms", ""),
+		against(beside(single, "p99"), percentile(many.single.ours, 99)*1000, percentile(many.single.plain, 99)*1000, "ms", "< 1"),
+		against(beside(gentle, "p50"), percentile(many.gentle.ours, 50)*1000, percentile(many.gentle.plain, 50)*1000, "ms", ""),
+		against(beside(gentle, "p99"), percentile(many.gentle.ours, 99)*1000, percentile(many.gentle.plain, 99)*1000, "ms", "< 1"),
 		against(name("p50"), percentile(many.latencies, 50)*1000, percentile(few.latencies, 50)*1000, "ms", ""),
 		against(name("p99"), percentile(many.latencies, 99)*1000, percentile(few.latencies, 99)*1000, "ms", "< 1"),
 		against(fmt.Sprintf("the hook's CPU time for each, %d entries beside %d", manyEntries, fewEntries), many.cpu*1e6, few.cpu*1e6, "µs", "ratio ~ 1"),
@@ -54,10 +58,13 @@ func benchAuthorize(ctx context.Context, o options) ([]Row, error) {
 // authorized is what answers took. CPU time tells what more entries cost also on a machine with other work.
 type authorized struct {
 	latencies []time.Duration
-	gentle    []time.Duration // at a rate that leaves the machine idle most of the time
-	plain     []time.Duration // the same of a webhook that answers without looking, in turn with it
-	cpu       float64         // seconds of the hook for one answer, when it has many to give
+	single    besidePlain // by one client, without a pause
+	gentle    besidePlain // at a rate that leaves the machine idle most of the time
+	cpu       float64     // seconds of the hook for one answer, when it has many to give
 }
+
+// besidePlain is what answers took, and those of a webhook that answers without looking, in turns with it.
+type besidePlain struct{ ours, plain []time.Duration }
 
 // authorizations makes users from the first up to the last, of whom some have keys, and measures what the webhook takes to
 // answer about those.
@@ -93,17 +100,17 @@ func (s *server) authorizations(ctx context.Context, cluster string, first, last
 	if run.latencies, err = a.paced(ctx, authRate, authDuration); err != nil {
 		return run, err
 	}
-	if err := s.besidePlain(ctx, a, &run); err != nil {
+	if err := s.takeTurns(ctx, a, &run); err != nil {
 		return run, err
 	}
 	before := cpuSeconds(hookPID(st))
-	flooded, _, err := a.flood(ctx, authDuration)
+	flooded, _, err := a.flood(ctx, askClients, authDuration)
 	run.cpu = (cpuSeconds(hookPID(st)) - before) / float64(len(flooded))
 	return run, err
 }
 
-// besidePlain asks at a gentle rate, in turns with a webhook that answers without looking.
-func (s *server) besidePlain(ctx context.Context, a *asker, run *authorized) error {
+// takeTurns asks gently, in turns with a webhook that answers without looking.
+func (s *server) takeTurns(ctx context.Context, a *asker, run *authorized) error {
 	answer, err := a.ask(ctx)
 	if err != nil {
 		return err
@@ -118,16 +125,21 @@ func (s *server) besidePlain(ctx context.Context, a *asker, run *authorized) err
 		questions[i] = question{body: q.body}
 	}
 	other := &asker{client: a.client, url: "https://" + p.addr + "/", questions: questions}
+	const d = authDuration / gentleTurns
 	for range gentleTurns {
 		for _, turn := range []struct {
-			asker *asker
-			into  *[]time.Duration
-		}{{a, &run.gentle}, {other, &run.plain}} {
-			took, err := turn.asker.paced(ctx, gentleRate, authDuration/gentleTurns)
+			asker          *asker
+			single, gentle *[]time.Duration
+		}{{a, &run.single.ours, &run.gentle.ours}, {other, &run.single.plain, &run.gentle.plain}} {
+			gentle, err := turn.asker.paced(ctx, gentleRate, d)
 			if err != nil {
 				return err
 			}
-			*turn.into = append(*turn.into, took...)
+			single, _, err := turn.asker.flood(ctx, 1, d)
+			if err != nil {
+				return err
+			}
+			*turn.gentle, *turn.single = append(*turn.gentle, gentle...), append(*turn.single, single...)
 		}
 	}
 	return nil

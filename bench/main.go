@@ -63,6 +63,7 @@ var suites = []struct {
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},
 	{"insights", benchInsights},
+	{"ingest", benchIngest},
 }
 
 func suiteNames() string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"golang.org/x/sync/errgroup"
 
-	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/kube"
 )
 
@@ -126,23 +124,15 @@ const configMaps = "/api/v1/namespaces/default/configmaps"
 
 // restartAPIServer kills the cluster's kube-apiserver and returns after how long the next one answers.
 func (s *server) restartAPIServer(ctx context.Context, k *cluster) (time.Duration, error) {
-	st, err := s.status(ctx)
+	pid, err := s.apiServerPID(ctx, k.name)
 	if err != nil {
 		return 0, err
 	}
-	for _, c := range st.Clusters {
-		for _, p := range c.Processes {
-			if c.Name != k.name || controlplane.ComponentOf(p.Name) != "kube-apiserver" {
-				continue
-			}
-			began := time.Now()
-			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
-				return 0, err
-			}
-			return s.answersAgain(ctx, k, began)
-		}
+	began := time.Now()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return 0, err
 	}
-	return 0, errors.New("the cluster has no kube-apiserver")
+	return s.answersAgain(ctx, k, began)
 }
 
 func (s *server) answersAgain(ctx context.Context, k *cluster, since time.Time) (time.Duration, error) {

@@ -116,9 +116,8 @@ func TestInsights(t *testing.T) {
 		})
 	}
 	k.kubectl(t, "get", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")
-	for range 3 {
-		call("curl/8.5.0", oldFlowSchemas)
-	}
+	endpoint, ca := endpointOf(t, k)
+	admin.With("TOKEN="+api.token).Shell(t, strings.Repeat(fmt.Sprintf("curl --silent --show-error --fail --output got --cacert %s --oauth2-bearer \"$TOKEN\" %s%s\n", ca, endpoint, oldFlowSchemas), 3))
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", oldFlowSchemas)
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", "/apis/shop.example.com/v1alpha1/carts")
 

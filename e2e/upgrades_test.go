@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ spec: {policyName: no-bad-things, validationActions: [Deny]}
 `
 
 // TestEveryUpgrade takes one cluster through all minors that are built, one after the other, with nodes, pods, custom resources, webhooks,
-// policies and clients at work, and looks at all of it at every step.
+// policies and clients at work, and looks at all of it at every step. The server is killed in the middle of each, of which clients see nothing.
 func TestEveryUpgrade(t *testing.T) {
 	minors := consecutive(t)
 	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-11-01"}})
@@ -86,6 +87,9 @@ func TestEveryUpgrade(t *testing.T) {
 	for _, v := range minors[1:] {
 		load, began := startLoad(t, k), time.Now()
 		u := k.changeVersion(t, v.Minor)
+		awaitSecondGeneration(t, e)
+		e.Kill(t)
+		e.Up(t)
 		k.waitActive(t)
 		t.Logf("to %s took %s", v.Minor, time.Since(began))
 		if u = k.versionUpdate(t, u.ID); u.Status != "Successful" {
@@ -103,6 +107,19 @@ func TestEveryUpgrade(t *testing.T) {
 	for _, v := range minors {
 		k.holds(t, "made-on-"+strings.ReplaceAll(v.Minor, ".", "-"), v.Minor)
 	}
+}
+
+// awaitSecondGeneration waits until the only cluster has the kube-apiservers of two versions.
+func awaitSecondGeneration(t *testing.T, e *testenv.Env) {
+	t.Helper()
+	testenv.Eventually(t, settle, func() error {
+		running := names(e.Status(t).All())
+		servers := slices.DeleteFunc(slices.Clone(running), func(name string) bool { return !strings.Contains(name, "kube-apiserver") })
+		if len(servers) < 2 {
+			return fmt.Errorf("running are %v", running)
+		}
+		return nil
+	})
 }
 
 // everything looks at what the cluster has, and leaves a mark.

@@ -155,6 +155,7 @@ func TestSupportCalendar(t *testing.T) {
 	if r := e.TryMinato(t, "clock", "advance", "0d"); r.ExitCode == 0 {
 		t.Errorf("the clock can be moved by nothing: %s", r)
 	}
+	var announced string
 	for _, step := range []struct{ by, day, status string }{
 		{"100d", "2027-03-06", "on 2027-03-27 Kubernetes 1.35 leaves standard support, and the upgrade policy is STANDARD: it will be upgraded to 1.36"},
 		{"3w", "2027-03-27", ""},
@@ -165,6 +166,10 @@ func TestSupportCalendar(t *testing.T) {
 		if got := e.Minato(t, "status"); !strings.Contains(got, step.status) {
 			t.Errorf("the status does not say %q:\n%s", step.status, got)
 		}
+		if step.status != "" {
+			k.sees(t, map[string]string{"Support calendar": "WARNING"})
+			announced = k.soleUpdate(t)
+		}
 	}
 	session.RefusedAWS(t, []string{"ExpiredToken"}, whoami...)
 	testenv.Eventually(t, 2*time.Minute, func() error {
@@ -174,6 +179,10 @@ func TestSupportCalendar(t *testing.T) {
 		return nil
 	})
 	k.kubectl(t, "get", "serviceaccount", "default")
+	k.sees(t, map[string]string{"Support calendar": "PASSING"})
+	if got := k.soleUpdate(t); got != strings.Replace(announced, "InProgress", "Successful", 1) {
+		t.Errorf("the update that was announced as %q is %q", announced, got)
+	}
 	if got := admin.AWS(t, "eks", "describe-cluster-versions", "--version-status", "EXTENDED_SUPPORT", "--query", "clusterVersions[].clusterVersion", "--output", "text"); got != "1.35" {
 		t.Errorf("in extended support are %s, want 1.35", got)
 	}
@@ -181,6 +190,20 @@ func TestSupportCalendar(t *testing.T) {
 	if got := e.Minato(t, "cost"); !strings.Contains(got, "290.4") || !strings.Contains(got, "73.00") || !strings.Contains(got, "ROSA HCP") {
 		t.Errorf("minato cost says:\n%s", got)
 	}
+}
+
+// soleUpdate is the one update that the cluster has had, in a line.
+func (k *cluster) soleUpdate(t *testing.T) (line string) {
+	t.Helper()
+	testenv.Eventually(t, settle, func() error {
+		id := k.client.AWS(t, "eks", "list-updates", "--name", k.name, "--query", "updateIds", "--output", "text")
+		if len(strings.Fields(id)) != 1 {
+			return fmt.Errorf("the updates are %q", id)
+		}
+		line = k.client.AWS(t, "eks", "describe-update", "--name", k.name, "--update-id", id, "--query", "update.[id,type,status,params[0].value]", "--output", "text")
+		return nil
+	})
+	return line
 }
 
 // assumedBy is a client with the credentials of a role's session.

@@ -38,6 +38,7 @@ func (s *Server) startInsights(context.Context) (string, error) {
 			return filepath.Join(controlplane.LogDir(s.dir, clusterID), controlplane.AuditLog)
 		},
 		AddonVersions: addonVersions,
+		Announced:     s.eks.Announced,
 		Clock:         s.clock,
 		Log:           log,
 	}, controller.Enqueue)

@@ -119,7 +119,9 @@ func (s *Server) oneCluster(ctx context.Context, c *eks.Cluster, processes []sup
 		Processes:    processes,
 
 		SimulatedNodes: s.simulated.Count(c.ID),
-		Upcoming:       s.upcoming(c),
+	}
+	if up, ok := s.eks.Announced(c); ok {
+		out.Upcoming = up.String()
 	}
 	for _, p := range processes {
 		out.PrivateBytes += p.PrivateBytes

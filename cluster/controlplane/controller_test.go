@@ -250,7 +250,7 @@ func TestKilledAnywhere(t *testing.T) {
 func killedAt(t *testing.T, phase string, n int) (killed bool) {
 	h := newHarbour(t)
 	id := h.create("prod")
-	c := h.cluster(id)
+	c, update := h.cluster(id), ""
 	if phase != "create" {
 		h.pass(id)
 	}
@@ -259,7 +259,7 @@ func killedAt(t *testing.T, phase string, n int) (killed bool) {
 		h.deps.Settings.EtcdEndpoints = []string{"https://127.0.0.1:2380"}
 		h.restart()
 	case "upgrade":
-		h.beginUpgrade(id, eks.VersionUpdate, "1.36")
+		update = h.beginUpgrade(id, eks.VersionUpdate, "1.36")
 	case "delete":
 		h.modify(id, func(c *eks.Cluster) { c.Status.Status = eks.ClusterDeleting })
 	}
@@ -297,8 +297,8 @@ func killedAt(t *testing.T, phase string, n int) (killed bool) {
 	if got := h.running(); !slices.Equal(got, want) {
 		t.Errorf("killed at %s (%d): running %v, want %v", what, n, got, want)
 	}
-	if u := eks.UpdatesOf(&c) + "version-1.36"; phase == "upgrade" && h.update(u).Status != eks.UpdateSuccessful {
-		t.Errorf("killed at %s (%d): update %+v, want Successful", what, n, h.update(u))
+	if phase == "upgrade" && h.update(update).Status != eks.UpdateSuccessful {
+		t.Errorf("killed at %s (%d): update %+v, want Successful", what, n, h.update(update))
 	}
 	return killed
 }

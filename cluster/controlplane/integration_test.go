@@ -42,6 +42,7 @@ func TestControlPlane(t *testing.T) {
 	w.signsSince(t, id, time.Now().Add(authorityValidity)) // this is about certificates
 	t.Run("rotation", func(t *testing.T) { w.testRotation(t, id) })
 	t.Run("next generation", func(t *testing.T) { w.testNextGeneration(t, id) })
+	t.Run("killed upgrades", func(t *testing.T) { w.testKilledUpgrades(t, id, someKills) })
 	t.Run("signing key", func(t *testing.T) { w.testSigningKey(t, id) })
 	t.Run("delete", func(t *testing.T) { w.testDelete(t, id) })
 }
@@ -251,7 +252,8 @@ func (w *world) testNextGeneration(t *testing.T, id string) {
 		}
 		failures <- failed
 	}()
-	w.deps.Settings.EtcdEndpoints = []string{fmt.Sprintf("https://localhost:%d", w.etcdPort)}
+	w.settings.EtcdEndpoints = []string{fmt.Sprintf("https://localhost:%d", w.etcdPort)}
+	w.deps.Settings = w.settings
 	w.controller = New(w.deps)
 	w.pass(t, id)
 	stop()

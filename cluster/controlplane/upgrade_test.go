@@ -3,30 +3,41 @@ package controlplane
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"minato.dev/minato/cluster/gate"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/eks"
 )
 
 // beginUpgrade is what UpdateClusterVersion writes.
 func (h *harbour) beginUpgrade(recordID, kind, to string) (updateKey string) {
 	h.t.Helper()
-	c := h.cluster(recordID)
-	before := c.Spec
-	key := eks.UpdatesOf(&c) + "version-" + to
-	_, err := eks.Updates(h.store).Create(h.t.Context(), key, eks.Update{
-		ID: "version-" + to, ClusterID: c.ID, Type: kind, Status: eks.UpdateInProgress, Generation: before.Generation + 1, Before: &before,
+	return beginUpgrade(h.t, h.store, recordID, kind, to)
+}
+
+func beginUpgrade(t *testing.T, s store.Store, recordID, kind, to string) (updateKey string) {
+	t.Helper()
+	clusters := eks.Clusters(s)
+	item, err := clusters.Get(t.Context(), recordID)
+	must(t, err)
+	before := item.Value.Spec
+	id := fmt.Sprintf("version-%s-%d", to, before.Generation+1)
+	key := eks.UpdatesOf(&item.Value) + store.ID(id)
+	_, err = eks.Updates(s).Create(t.Context(), key, eks.Update{
+		ID: id, ClusterID: item.Value.ID, Type: kind, Status: eks.UpdateInProgress, Generation: before.Generation + 1, Before: &before,
 	})
-	must(h.t, err)
-	h.modify(recordID, func(c *eks.Cluster) {
+	must(t, err)
+	_, err = clusters.Modify(t.Context(), recordID, func(c *eks.Cluster) error {
 		c.Spec.Version = to
 		c.Spec.Generation++
-		must(h.t, c.Transition(eks.ClusterUpdating, eks.ByAPI))
+		return c.Transition(eks.ClusterUpdating, eks.ByAPI)
 	})
+	must(t, err)
 	return key
 }
 

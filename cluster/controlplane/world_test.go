@@ -41,6 +41,8 @@ type world struct {
 	etcdPort   int
 	supervisor *supervisor.Supervisor
 	gateAddr   string
+	hookCA     []byte
+	settings   Settings
 	clock      clock.Clock
 	deps       Deps
 	controller *Controller
@@ -59,27 +61,35 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { must(t, os.RemoveAll(w.home.Run())) })
 	w.startEtcd(t)
 	w.startGate(t)
-	hookPort := free[2]
-	hookCA := w.startHook(t, hookPort)
+	w.hookCA = w.startHook(t, free[2])
+	w.settings = Settings{
+		Advertise: []string{"127.0.0.1"}, TLSPort: 4567, HookPort: free[2], EtcdEndpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", w.etcdPort)},
+	}
 	release()
 
 	w.supervisor, err = supervisor.New(w.home.Processes(), testLog(t))
 	must(t, err)
 	t.Cleanup(func() { w.stopEverything(t) })
+	w.deps, err = w.makeDeps(builtKube(t), testLog(t))
+	must(t, err)
+	w.deps.FreePorts = keptPorts(t)
+	w.controller = New(w.deps)
+	return w
+}
+
+// makeDeps is what a server needs in this world.
+func (w *world) makeDeps(programs kube.Binaries, log *slog.Logger) (Deps, error) {
 	sealer, err := seal.Open(w.home.SealKey())
-	must(t, err)
+	if err != nil {
+		return Deps{}, err
+	}
 	etcdCA, err := os.ReadFile(w.pki.ServerAuthorityFile())
-	must(t, err)
-	w.deps = Deps{
-		Store: w.store, Sealer: sealer, Home: w.home, Kube: builtKube(t), Clock: &w.clock, Log: testLog(t),
-		Settings: Settings{
-			Advertise: []string{"127.0.0.1"}, TLSPort: 4567, HookPort: hookPort,
-			EtcdEndpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", w.etcdPort)},
-		},
+	return Deps{
+		Store: w.store, Sealer: sealer, Home: w.home, Kube: programs, Clock: &w.clock, Log: log, Settings: w.settings,
 		OwnUIDs:      os.Geteuid() == 0,
 		EnsureTenant: w.admin.EnsureTenant, TenantIdentity: w.admin.TenantIdentity, DeleteTenant: w.admin.DeleteTenant,
-		EtcdCA: etcdCA, HookCA: hookCA,
-		FreePorts: keptPorts(t), PortTaken: func(port int) bool { return ports.Taken("127.0.0.1", port) },
+		EtcdCA: etcdCA, HookCA: w.hookCA,
+		FreePorts: ports.Free, PortTaken: func(port int) bool { return ports.Taken("127.0.0.1", port) },
 		Processes:   Supervised(w.supervisor),
 		GateApplied: func(ctx context.Context, rev store.Revision) error { return gate.Applied(ctx, w.gateAddr, rev) },
 		GateState: func(ctx context.Context, id string) (gate.RouteState, error) {
@@ -90,9 +100,7 @@ func newWorld(t *testing.T) *world {
 			w.deletedGroups.Store(id, true)
 			return nil
 		},
-	}
-	w.controller = New(w.deps)
-	return w
+	}, err
 }
 
 // builtKube is where `make kube` puts what it builds.
@@ -115,13 +123,21 @@ func (w *world) startEtcd(t *testing.T) {
 		done <- etcd.Serve(ctx, etcd.ServeConfig{Dir: w.home.Etcd(), PKI: w.pki, Port: w.etcdPort, Log: slog.New(slog.DiscardHandler)})
 	}()
 	t.Cleanup(func() { cancel(); must(t, <-done) })
-	client, err := etcd.Connect(w.pki.Target(etcd.Root, loopback(w.etcdPort)))
+	client, err := w.connect(testLog(t))
 	must(t, err)
 	t.Cleanup(func() { _ = client.Close() })
-	w.admin, err = etcd.NewAdmin(client, w.pki, testLog(t))
-	must(t, err)
 	must(t, w.admin.Bootstrap(t.Context()))
+}
+
+// connect makes the store and the administrator of the etcd that runs.
+func (w *world) connect(log *slog.Logger) (io.Closer, error) {
+	client, err := etcd.Connect(w.pki.Target(etcd.Root, loopback(w.etcdPort)))
+	if err != nil {
+		return nil, err
+	}
 	w.store = etcdstore.New(client)
+	w.admin, err = etcd.NewAdmin(client, w.pki, log)
+	return client, err
 }
 
 func (w *world) startGate(t *testing.T) {

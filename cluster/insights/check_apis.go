@@ -24,7 +24,7 @@ func deprecatedAPIs(v *view) (list []check) {
 			status = eks.InsightError
 		}
 		list = append(list, check{
-			name: "Deprecated APIs removed in Kubernetes v" + version, category: eks.UpgradeReadiness, version: version, counts: true,
+			name: "Deprecated APIs removed in Kubernetes v" + version, category: eks.UpgradeReadiness, version: version, always: true,
 			description: "Checks for usage of deprecated APIs that are scheduled for removal in Kubernetes v" + version +
 				". Upgrading your cluster before migrating to the updated APIs supported by v" + version + " could cause application impact.",
 			run: func(_ context.Context, v *view) (finding, error) {
@@ -111,7 +111,7 @@ const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions
 // customResources is the check for versions of custom resources that their definitions call deprecated, and that are called.
 func customResources(v *view) check {
 	return check{
-		name: "Deprecated custom resource versions", category: eks.UpgradeReadiness, version: v.target(), counts: true,
+		name: "Deprecated custom resource versions", category: eks.UpgradeReadiness, version: v.target(), always: true,
 		description: "Checks for usage of versions of custom resources that their CustomResourceDefinitions call deprecated. The release of the operator that stops serving a version breaks whoever still calls it.",
 		run: func(ctx context.Context, v *view) (finding, error) {
 			now, err := v.deprecatedVersions(ctx)

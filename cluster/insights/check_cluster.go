@@ -64,3 +64,22 @@ func addonCheck(name, category, version, good string) check {
 		},
 	}
 }
+
+// supportCalendar is the check that the support calendar will not upgrade the cluster soon.
+func supportCalendar(v *view) check {
+	return check{
+		name: "Support calendar", category: eks.UpgradeReadiness, version: v.target(), always: true,
+		description: "Checks whether the cluster's Kubernetes version is about to leave the support that its upgrade policy asks for: then the cluster is upgraded without being asked.",
+		run: func(_ context.Context, v *view) (finding, error) {
+			up, soon := v.announced(v.cluster)
+			if !soon {
+				return passing("No upgrade by the support calendar is due soon."), nil
+			}
+			f := finding{status: eks.InsightStatus{Status: eks.InsightWarning, Reason: up.String()}, advice: "Upgrade the cluster before, at a time of your own, with UpdateClusterVersion."}
+			if up.Blocked != nil {
+				f.status.Status, f.advice = eks.InsightError, "Mend what blocks the upgrade, and then upgrade the cluster with UpdateClusterVersion."
+			}
+			return f, nil
+		},
+	}
+}

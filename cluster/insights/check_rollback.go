@@ -40,7 +40,7 @@ func rollbackChecks(to string) []check {
 // has just deleted the objects has called them too.
 func incompatibleAPIs(to string) check {
 	return check{
-		name: "Incompatible API usage", category: eks.RollbackReadiness, version: to, counts: true,
+		name: "Incompatible API usage", category: eks.RollbackReadiness, version: to, always: true,
 		description: "Checks for usage of APIs that Kubernetes " + to + " does not serve: objects of such APIs, and clients that call them.",
 		run: func(ctx context.Context, v *view) (finding, error) {
 			bad, err := v.newObjects(ctx, to)

@@ -20,8 +20,8 @@ type check struct {
 	name, category, description string
 	// version is the minor that the insight is about.
 	version string
-	// counts is whether it is made of counted calls alone, and so made again whenever there are some.
-	counts bool
+	// always is whether it is made at every look, because it asks the cluster for little or nothing: those of counted calls.
+	always bool
 	run    func(ctx context.Context, v *view) (finding, error)
 }
 
@@ -42,7 +42,7 @@ func passing(reason string) finding {
 // checks are those for the cluster of a view.
 func (v *view) checks() []check {
 	list := append(deprecatedAPIs(v), customResources(v), kubelets(v), kubeProxy(v), addons(v), health(v), nodeImages(v),
-		budgets(v), webhooks(v), replicas(v))
+		budgets(v), webhooks(v), replicas(v), supportCalendar(v))
 	if v.cluster.Spec.RemoteNetworks != nil {
 		list = append(list, hybridNodes(v))
 	}
@@ -61,6 +61,7 @@ type view struct {
 	client        *kubeapi.Client // nil when there is no control plane to ask
 	store         store.Store
 	addonVersions func(addon, minor string) []string
+	announced     func(*eks.Cluster) (eks.Upcoming, bool)
 	lists         map[string]listed
 }
 
@@ -76,10 +77,10 @@ func newView(cluster *eks.Cluster, now, since time.Time, calls map[apiKey][]clie
 // target is the next minor, as "1.36".
 func (v *view) target() string { return minorName(v.minor + 1) }
 
-// run makes all checks, or those that counted calls can change.
+// run makes all checks, or those that are always made.
 func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
 	for _, c := range v.checks() {
-		if !all && !c.counts {
+		if !all && !c.always {
 			continue
 		}
 		f, err := c.run(ctx, v)

@@ -39,8 +39,10 @@ type Deps struct {
 	AuditLog func(clusterID string) string
 	// AddonVersions are the versions of an add-on that run on a minor, the newest first; nil for an add-on that is not known.
 	AddonVersions func(addon, minor string) []string
-	Clock         *clock.Clock
-	Log           *slog.Logger
+	// Announced is the upgrade that the support calendar will make of a cluster soon, if there is one.
+	Announced func(*eks.Cluster) (eks.Upcoming, bool)
+	Clock     *clock.Clock
+	Log       *slog.Logger
 }
 
 // Controller computes insights. Make it with New.
@@ -161,7 +163,7 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 	if v.client, err = c.deps.Client(ctx, item.Value.ID); err == nil {
 		defer v.client.Close()
 	}
-	v.addonVersions, v.store = c.deps.AddonVersions, c.deps.Store
+	v.addonVersions, v.store, v.announced = c.deps.AddonVersions, c.deps.Store, c.deps.Announced
 	found := v.run(ctx, all)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err()

@@ -72,6 +72,7 @@ func TestChecks(t *testing.T) {
 		lists  lists
 		calls  map[apiKey][]client
 		change func(*eks.Cluster)
+		coming *eks.Upcoming
 		want   string // name of a check, with its status
 	}{
 		"nobody calls":             {want: "Deprecated APIs removed in Kubernetes v1.32 PASSING"},
@@ -106,7 +107,10 @@ func TestChecks(t *testing.T) {
 		}},
 		"a hybrid node": {lists: lists{nodesPath: {`{` + meta + `,"status":{"conditions":[{"type":"Ready","status":"Unknown","message":"away"}]}}`}}, want: "Hybrid nodes not ready WARNING",
 			change: func(c *eks.Cluster) { c.Spec.RemoteNetworks = &eks.RemoteNetworks{} }},
-		"what cannot be read": {lists: lists{nodesPath: {`{"metadata":1}`}}, want: "UPGRADE Kubelet version skew UNKNOWN"},
+		"nothing upcoming":           {want: "UPGRADE Support calendar PASSING"},
+		"an upgrade by the calendar": {coming: &eks.Upcoming{To: "1.32"}, want: "UPGRADE Support calendar WARNING"},
+		"one that is blocked":        {coming: &eks.Upcoming{To: "1.32", Blocked: errors.New("not built")}, want: "UPGRADE Support calendar ERROR"},
+		"what cannot be read":        {lists: lists{nodesPath: {`{"metadata":1}`}}, want: "UPGRADE Kubelet version skew UNKNOWN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := testCluster()
@@ -115,6 +119,12 @@ func TestChecks(t *testing.T) {
 			}
 			v := newView(c, noon, noon.Add(-recently), test.calls)
 			v.client, v.store, v.addonVersions = test.lists.client(t), memstore.New(), func(string, string) []string { return nil }
+			v.announced = func(*eks.Cluster) (eks.Upcoming, bool) {
+				if test.coming == nil {
+					return eks.Upcoming{}, false
+				}
+				return *test.coming, true
+			}
 			var got []string
 			for _, i := range v.run(t.Context(), true) {
 				category, _, _ := strings.Cut(i.Category, "_")
@@ -148,6 +158,7 @@ func TestFirstReconcileKnowsTheCalls(t *testing.T) {
 				return nil, errors.New("it does not serve yet")
 			},
 			AddonVersions: func(string, string) []string { return nil },
+			Announced:     func(*eks.Cluster) (eks.Upcoming, bool) { return eks.Upcoming{}, false },
 		}, func(string) {})
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup

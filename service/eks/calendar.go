@@ -20,6 +20,23 @@ type Upcoming struct {
 	Blocked error
 }
 
+// String says what will happen, and when.
+func (u Upcoming) String() string {
+	if u.Blocked != nil {
+		return fmt.Sprintf("on %s %s, and it cannot be upgraded: %s", u.At.Format(time.DateOnly), u.Reason, u.Blocked)
+	}
+	return fmt.Sprintf("on %s %s: it will be upgraded to %s", u.At.Format(time.DateOnly), u.Reason, u.To)
+}
+
+// Notice is how long before it an upgrade by the calendar is announced.
+const Notice = 60 * 24 * time.Hour
+
+// Announced is the upgrade that the calendar will make soon, if there is one.
+func (s *Service) Announced(c *Cluster) (Upcoming, bool) {
+	up, any := s.Upcoming(c)
+	return up, any && up.At.Sub(s.Now()) <= Notice
+}
+
 // Upcoming is the upgrade that a cluster's support calendar has for it, if it has any: at the end of standard support when its
 // upgrade policy is STANDARD, at the end of extended support otherwise. A server with --allow-unsupported leaves clusters where they
 // are after extended support.
@@ -51,38 +68,77 @@ const (
 	retryUpgrade = 24 * time.Hour
 )
 
-// UpgradeIfDue begins the upgrade that a cluster's calendar has for it, if the day has come. It returns when to look again, zero for
-// when the record changes; id is that of the record.
-func (s *Service) UpgradeIfDue(ctx context.Context, id string) (again time.Duration, err error) {
+// FollowCalendar announces the upgrade that a cluster's calendar has for it, and begins it when the day has come. It returns when to
+// look again, zero for when the record changes; id is that of the record.
+func (s *Service) FollowCalendar(ctx context.Context, id string) (again time.Duration, err error) {
 	item, err := Clusters(s.Store).Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
-	if err != nil {
+	if err != nil || item.Value.Status.Status != ClusterActive {
 		return 0, err
 	}
-	c := &item.Value
-	up, any := s.Upcoming(c)
-	if !any || c.Status.Status != ClusterActive {
-		return 0, nil
-	}
-	if wait := up.At.Sub(s.Now()); wait > 0 {
+	up, any := s.Upcoming(&item.Value)
+	wait := up.At.Sub(s.Now())
+	announced, err := s.announce(ctx, item, up, any && wait <= Notice && up.Blocked == nil)
+	switch {
+	case err != nil || !any:
+		return 0, err
+	case wait > 0:
 		return min(wait, calendarGap), nil
+	case up.Blocked != nil:
+		return 0, fmt.Errorf("cluster %s is due for an upgrade since %s, because %s: %w", item.Value.Name, up.At.Format(time.DateOnly), up.Reason, up.Blocked)
 	}
-	if up.Blocked != nil {
-		return 0, fmt.Errorf("cluster %s is due for an upgrade since %s, because %s: %w", c.Name, up.At.Format(time.DateOnly), up.Reason, up.Blocked)
-	}
-	if wait, err := s.untilRetry(ctx, c); err != nil || wait > 0 {
+	if wait, err := s.untilRetry(ctx, &item.Value); err != nil || wait > 0 {
 		return min(wait, calendarGap), err
 	}
-	target, _ := kube.Lookup(up.To)
-	_, ops, err := s.beginUpdate(ctx, c, "", "", func() (change, error) { return s.versionChange(VersionUpdate, target), nil })
+	return 0, s.beginUpcoming(ctx, item, up, announced)
+}
+
+// announce sees to it that there is the record of an update that announces what is upcoming, if that is to be announced, and none that
+// announces anything else.
+func (s *Service) announce(ctx context.Context, cluster store.Item[Cluster], up Upcoming, wanted bool) (announced *store.Item[Update], err error) {
+	c := &cluster.Value
+	page, err := Updates(s.Store).List(ctx, UpdatesOf(c), "", 0)
 	if err != nil {
-		return 0, err
+		return nil, fmt.Errorf("reading the updates of cluster %s: %w", c.Name, err)
+	}
+	ops := []store.Op{store.Check(Clusters(s.Store).Key(cluster.ID), cluster.Revision)}
+	for i, item := range page.Items {
+		switch {
+		case item.Value.Scheduled == nil || item.Value.Status != UpdateInProgress:
+		case wanted && item.Value.Scheduled.Equal(up.At):
+			return &page.Items[i], nil
+		default:
+			item.Value.Status = UpdateCancelled
+			ops = append(ops, Updates(s.Store).UpdateOp(item))
+		}
+	}
+	if wanted && up.At.After(s.Now()) { // later it is begun at once
+		target, _ := kube.Lookup(up.To)
+		update := s.newUpdate(c, VersionUpdate, versionParams(target))
+		update.Scheduled = &up.At
+		ops = append(ops, Updates(s.Store).CreateOp(UpdatesOf(c)+update.ID, update))
+	}
+	if len(ops) > 1 {
+		_, err = s.Store.Commit(ctx, ops...)
+	}
+	return nil, err
+}
+
+// beginUpcoming begins the upgrade that is due.
+func (s *Service) beginUpcoming(ctx context.Context, item store.Item[Cluster], up Upcoming, announced *store.Item[Update]) error {
+	c := &item.Value
+	target, _ := kube.Lookup(up.To)
+	chosen := s.versionChange(VersionUpdate, target)
+	chosen.announced = announced
+	_, ops, err := s.beginUpdate(ctx, c, "", "", func() (change, error) { return chosen, nil })
+	if err != nil {
+		return err
 	}
 	s.Log.InfoContext(ctx, "upgrading a cluster by the support calendar", "cluster", c.Name, "to", up.To, "because", up.Reason)
 	_, err = s.Store.Commit(ctx, append(ops, Clusters(s.Store).UpdateOp(item))...)
-	return 0, err
+	return err
 }
 
 // untilRetry is how long to wait because the last change of the cluster's version has failed.
@@ -94,7 +150,7 @@ func (s *Service) untilRetry(ctx context.Context, c *Cluster) (time.Duration, er
 	var wait time.Duration
 	for _, item := range page.Items { // oldest first
 		u := item.Value
-		if u.Type != VersionUpdate {
+		if u.Type != VersionUpdate || u.Scheduled != nil {
 			continue
 		}
 		if wait = 0; u.Status == UpdateFailed {

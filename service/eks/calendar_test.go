@@ -34,7 +34,7 @@ func TestCalendar(t *testing.T) {
 			r.Version, r.SupportType = c.version, c.support
 			w.create(t, r)
 			w.at(day(t, c.today))
-			again, err := w.UpgradeIfDue(t.Context(), ClusterKey(testScope, "prod"))
+			again, err := w.FollowCalendar(t.Context(), ClusterKey(testScope, "prod"))
 			if blocked := strings.HasPrefix(name, "there is no") || strings.HasPrefix(name, "nor"); (err != nil) != blocked || again < 0 || again > calendarGap {
 				t.Errorf("again in %s, %v", again, err)
 			}
@@ -43,6 +43,71 @@ func TestCalendar(t *testing.T) {
 				t.Errorf("on %s it serves %s, want %s", c.today, got, c.want)
 			}
 		})
+	}
+}
+
+// An upgrade is announced by a record, which is the very one that runs when the day comes. One that will not be made is taken back.
+func TestCalendarAnnounces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(day(t, "2026-11-23"))
+	r := request("prod")
+	r.Version, r.SupportType = "1.35", "STANDARD"
+	w.create(t, r)
+	key := ClusterKey(testScope, "prod")
+	follow := func(today string) (updates []Update) {
+		t.Helper()
+		w.at(day(t, today))
+		for range 2 { // the second finds what the first has done
+			if _, err := w.FollowCalendar(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := w.ListUpdates(t.Context(), alice, "prod", UpdateTarget{}, PageRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range list.IDs {
+			u, err := w.DescribeUpdate(t.Context(), alice, "prod", id, UpdateTarget{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			updates = append(updates, u)
+		}
+		return updates
+	}
+	if got := follow("2027-01-25"); len(got) != 0 {
+		t.Errorf("more than %s before there are %+v", Notice, got)
+	}
+	announced := follow("2027-01-27")
+	if len(announced) != 1 || announced[0].Status != UpdateInProgress || announced[0].Type != VersionUpdate || announced[0].Params[0].Value != "1.36" {
+		t.Fatalf("the upgrade is announced by %+v", announced)
+	}
+	if _, err := w.CancelUpdate(t.Context(), alice, "prod", announced[0].ID); err == nil || !strings.Contains(err.Error(), "2027-03-27") {
+		t.Errorf("cancelling it: %v", err)
+	}
+	if c := w.reconcile(t, "prod"); c.Serving() != "1.35" || c.Status.Status != ClusterActive {
+		t.Errorf("meanwhile it serves %s and is %s", c.Serving(), c.Status.Status)
+	}
+	w.at(day(t, "2027-01-28"))
+	extend := "EXTENDED"
+	if _, err := w.UpdateClusterConfig(t.Context(), alice, UpdateClusterConfigRequest{Name: "prod", SupportType: &extend}); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile(t, "prod")
+	if got := follow("2027-01-28"); got[0].ID != announced[0].ID || got[0].Status != UpdateCancelled {
+		t.Errorf("who pays for more support still has %+v", got)
+	}
+	announced = follow("2028-02-20")
+	if n := len(announced); n != 3 || announced[n-1].Status != UpdateInProgress {
+		t.Fatalf("the end of extended support is announced by %+v", announced)
+	}
+	begun := follow("2028-03-27")
+	if c := w.reconcile(t, "prod"); len(begun) != 3 || begun[2].ID != announced[2].ID || c.Serving() != "1.36" {
+		t.Errorf("on the day the updates are %+v, and it serves %s", begun, c.Serving())
+	}
+	if got := follow("2028-03-28"); got[2].Status != UpdateSuccessful || got[2].Scheduled != nil {
+		t.Errorf("after it the update is %+v", got[2])
 	}
 }
 
@@ -56,7 +121,7 @@ func TestCalendarTriesAgainTheNextDay(t *testing.T) {
 	key := ClusterKey(testScope, "prod")
 	due := day(t, "2027-03-27")
 	w.at(due)
-	if _, err := w.UpgradeIfDue(t.Context(), key); err != nil {
+	if _, err := w.FollowCalendar(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	w.fail(t, "prod")
@@ -65,7 +130,7 @@ func TestCalendarTriesAgainTheNextDay(t *testing.T) {
 		want  ClusterStatus
 	}{{time.Minute, ClusterActive}, {23 * time.Hour, ClusterActive}, {24 * time.Hour, ClusterUpdating}} {
 		w.at(due.Add(c.after))
-		if _, err := w.UpgradeIfDue(t.Context(), key); err != nil {
+		if _, err := w.FollowCalendar(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := w.DescribeCluster(t.Context(), alice, "prod"); err != nil || got.Status.Status != c.want {

@@ -16,6 +16,8 @@ import (
 type change struct {
 	kind  string // the update's type: "LoggingUpdate"
 	apply func(context.Context, minato.Scope, *ClusterSpec) ([]UpdateParam, error)
+	// announced is the record that announced the update; nil where none did.
+	announced *store.Item[Update]
 }
 
 // UpdateClusterConfig begins one change of a cluster: the new spec, the status UPDATING and the update that records it are
@@ -60,7 +62,7 @@ func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, token, hash
 	update := s.newUpdate(cluster, chosen.kind, params)
 	update.Before = &before
 	update.ClientRequestToken, update.RequestHash = token, hash
-	ops := []store.Op{Updates(s.Store).CreateOp(UpdatesOf(cluster)+update.ID, update)}
+	ops := []store.Op{s.recordUpdate(cluster, &update, chosen.announced)}
 	if before.AuthenticationMode == modeConfigMap && cluster.Spec.AuthenticationMode != modeConfigMap {
 		entry, err := s.creatorEntry(ctx, cluster)
 		if err != nil {
@@ -69,6 +71,15 @@ func (s *Service) beginUpdate(ctx context.Context, cluster *Cluster, token, hash
 		ops = append(ops, entry...)
 	}
 	return update, ops, cluster.Transition(ClusterUpdating, ByAPI)
+}
+
+// recordUpdate writes a new update, in the place of the one that announced it.
+func (s *Service) recordUpdate(cluster *Cluster, update *Update, announced *store.Item[Update]) store.Op {
+	if announced == nil {
+		return Updates(s.Store).CreateOp(UpdatesOf(cluster)+update.ID, *update)
+	}
+	update.ID, update.CreatedAt = announced.Value.ID, announced.Value.CreatedAt
+	return Updates(s.Store).UpdateOp(store.Item[Update]{ID: announced.ID, Value: *update, Revision: announced.Revision})
 }
 
 // chooseChange is the one change that a request asks for. EKS takes one kind of change in a call.
@@ -116,7 +127,7 @@ func (s *Service) chooseChange(r UpdateClusterConfigRequest) (change, error) {
 }
 
 func changeLogging(setups []LogSetup) change {
-	return change{"LoggingUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "LoggingUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		types, err := applyLogging(spec.LoggingTypes, setups)
 		if err != nil {
 			return nil, err
@@ -130,7 +141,7 @@ func changeLogging(setups []LogSetup) change {
 }
 
 func changeAuthenticationMode(mode string) change {
-	return change{"AccessConfigUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "AccessConfigUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		from := slices.Index(authenticationModes, spec.AuthenticationMode)
 		if to := slices.Index(authenticationModes, mode); to != from+1 {
 			return nil, minato.Errorf(minato.Invalid, "Unsupported authentication mode update from %s to %s", spec.AuthenticationMode, shorten(mode))
@@ -141,7 +152,7 @@ func changeAuthenticationMode(mode string) change {
 }
 
 func (s *Service) changeSupportType(supportType string) change {
-	return change{"UpgradePolicyUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "UpgradePolicyUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		if spec.SupportType == supportType {
 			return nil, minato.Errorf(minato.Invalid, "No changes needed for the upgrade policy provided")
 		}
@@ -154,7 +165,7 @@ func (s *Service) changeSupportType(supportType string) change {
 }
 
 func changeDeletionProtection(on bool) change {
-	return change{"DeletionProtectionUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "DeletionProtectionUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		if spec.DeletionProtection == on {
 			return nil, minato.Errorf(minato.Invalid, "No changes needed for the deletion protection provided")
 		}
@@ -164,7 +175,7 @@ func changeDeletionProtection(on bool) change {
 }
 
 func (s *Service) changeEndpointAccess(v VPCRequest) change {
-	return change{"EndpointAccessUpdate", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "EndpointAccessUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		before := *spec
 		spec.EndpointPublicAccess = orDefault(v.EndpointPublicAccess, spec.EndpointPublicAccess)
 		spec.EndpointPrivateAccess = orDefault(v.EndpointPrivateAccess, spec.EndpointPrivateAccess)
@@ -194,7 +205,7 @@ func (s *Service) changeEndpointAccess(v VPCRequest) change {
 }
 
 func (s *Service) changeVPC(v VPCRequest) change {
-	return change{"VpcConfigUpdate", func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "VpcConfigUpdate", apply: func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		var params []UpdateParam
 		if v.SubnetIDs != nil && !slices.Equal(v.SubnetIDs, spec.SubnetIDs) {
 			vpcID, err := s.checkSubnets(ctx, scope, v.SubnetIDs)

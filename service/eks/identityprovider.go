@@ -92,7 +92,7 @@ type AssociateIdentityProviderRequest struct {
 // AssociateIdentityProvider begins to let the users of an OIDC issuer into a cluster. A cluster can have one issuer beside IAM.
 func (s *Service) AssociateIdentityProvider(ctx context.Context, c Caller, r AssociateIdentityProviderRequest) (Update, error) {
 	asked := conditions{"eks:clientid": {r.Provider.ClientID}, "eks:issuerurl": {r.Provider.IssuerURL}}
-	associate := change{"AssociateIdentityProviderConfig", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	associate := change{kind: "AssociateIdentityProviderConfig", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		if spec.IdentityProvider() != nil {
 			return nil, minato.Errorf(minato.InUse, "The cluster has the identity provider config %s already: it can have one at a time", spec.OIDC.Name)
 		}
@@ -119,7 +119,7 @@ type providerName struct {
 // DisassociateIdentityProvider begins to take the identity provider config off a cluster. Its users are locked out when the
 // update is done, but for tokens that kube-apiserver has accepted within the last 10 s.
 func (s *Service) DisassociateIdentityProvider(ctx context.Context, c Caller, clusterName, kind, name, token string) (Update, error) {
-	disassociate := change{"DisassociateIdentityProviderConfig", func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	disassociate := change{kind: "DisassociateIdentityProviderConfig", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		p := *spec.OIDC
 		p.Removed, p.Generation = true, spec.Generation+1
 		spec.OIDC = &p

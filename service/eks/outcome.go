@@ -109,9 +109,10 @@ func runningUpdates(ctx context.Context, s store.Store, c *Cluster) ([]store.Ite
 	return inProgress(page.Items), nil
 }
 
+// inProgress are those that have begun and not ended.
 func inProgress(updates []store.Item[Update]) (running []store.Item[Update]) {
 	for _, item := range updates {
-		if item.Value.Status == UpdateInProgress {
+		if item.Value.Status == UpdateInProgress && item.Value.Scheduled == nil {
 			running = append(running, item)
 		}
 	}

@@ -69,7 +69,7 @@ func (s *Service) remoteNetworks(ctx context.Context, scope minato.Scope, spec *
 }
 
 func (s *Service) changeRemoteNetworks(r RemoteNetworksRequest) change {
-	return change{"RemoteNetworkConfigUpdate", func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: "RemoteNetworkConfigUpdate", apply: func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		networks, err := s.remoteNetworks(ctx, scope, spec, &r)
 		if err != nil {
 			return nil, err

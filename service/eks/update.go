@@ -24,6 +24,8 @@ type Update struct {
 	Params    []UpdateParam `json:"params"`
 	CreatedAt time.Time     `json:"createdAt"`
 	Errors    []UpdateError `json:"errors,omitempty"`
+	// Scheduled is when an update that is announced will begin; nil once it has.
+	Scheduled *time.Time `json:"scheduled,omitempty"`
 	// Generation is the Spec.Generation that carries this change: the update is done when the control plane observed it.
 	Generation int64 `json:"generation"`
 	// Before is the cluster's spec without this change, to go back to if it fails. It is dropped when the update ends.

@@ -78,10 +78,15 @@ func errMinorUpdate(cluster *Cluster, to string) *minato.Error {
 
 // versionChange is the change to a version.
 func (s *Service) versionChange(kind string, target kube.Version) change {
-	return change{kind, func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: kind, apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		spec.Version = target.Minor
-		return []UpdateParam{{"Version", target.Minor}, {"PlatformVersion", target.PlatformVersion()}}, nil
+		return versionParams(target), nil
 	}}
+}
+
+// versionParams are the parameters of an update to a version.
+func versionParams(target kube.Version) []UpdateParam {
+	return []UpdateParam{{"Version", target.Minor}, {"PlatformVersion", target.PlatformVersion()}}
 }
 
 // checkRunnable is whether this server can run a minor at all.
@@ -193,6 +198,9 @@ func (s *Service) CancelUpdate(ctx context.Context, c Caller, name, id string) (
 		return Update{}, s.clusterError(ctx, name, err)
 	case item.Value.Status != UpdateInProgress:
 		return Update{}, minato.Errorf(minato.WrongState, "The update %s cannot be cancelled: it is %s", item.Value.ID, item.Value.Status).With("clusterName", name)
+	case item.Value.Scheduled != nil:
+		return Update{}, minato.Errorf(minato.WrongState, "The update %s cannot be cancelled: the support calendar begins it on %s, unless the cluster is upgraded before, or the upgrade policy changed to EXTENDED where that is still possible",
+			item.Value.ID, item.Value.Scheduled.Format(time.DateOnly)).With("clusterName", name)
 	}
 	return Update{}, minato.Errorf(minato.WrongState, "The update %s of type %s cannot be cancelled: only a VersionRollback of an EKS Auto Mode cluster can be, while its nodes are rolling back",
 		item.Value.ID, item.Value.Type).With("clusterName", name)
