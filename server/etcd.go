@@ -6,8 +6,12 @@ import (
 	"time"
 
 	"minato.dev/minato/engine/etcd"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/etcdstore"
+	"minato.dev/minato/engine/store/mirror"
 	"minato.dev/minato/engine/supervisor"
+	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/s3"
 )
 
 // startEtcd runs our own etcd, or joins the external one, and opens the store on it.
@@ -31,7 +35,9 @@ func (s *Server) startEtcd(ctx context.Context) (string, error) {
 	if err := s.bootstrapEtcd(ctx); err != nil {
 		return "", err
 	}
-	s.store = etcdstore.New(client)
+	records := newMirror(etcdstore.New(client))
+	s.store = records
+	s.goRun("records in memory", records.Run)
 	if err := s.publishClock(ctx); err != nil {
 		return "", err
 	}
@@ -41,6 +47,12 @@ func (s *Server) startEtcd(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s, revision %d", s.cfg.EtcdEndpoints[0], h.Revision), nil
+}
+
+// newMirror keeps in memory what is read with every request: who signs, what policies say, which buckets there are. Nobody but this
+// process writes it.
+func newMirror(s store.Store) *mirror.Store {
+	return mirror.New(s, "/minato/", iam.Prefix, iam.AccessKeysPrefix, iam.SessionsPrefix, s3.BucketsPrefix)
 }
 
 // importExternal takes the files of an external etcd over into the home. At a later start without the flags the copies serve.

@@ -92,7 +92,7 @@ type Event struct {
 }
 
 // Batch is everything that one revision (or several, in order) changed under the watched prefix. It may be empty: then it
-// only says that the watch has seen all up to Revision.
+// only says that the watch has seen all up to Revision, perhaps not for the first time.
 type Batch struct {
 	Events   []Event
 	Revision Revision

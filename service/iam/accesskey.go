@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/internal/seal"
@@ -74,22 +75,22 @@ func (s *Service) AccessKeys(ctx context.Context, account, user string) ([]Acces
 	return keys, nil
 }
 
-// KeyAccount is the account that an access key belongs to, long-lived or temporary. NotFound if there is no such key.
+// KeyAccount is the account that an access key belongs to, long-lived or temporary; a temporary one says so itself, also when it has
+// expired. NotFound if no account of this server has such a key.
 func (s *Service) KeyAccount(ctx context.Context, id string) (string, error) {
-	key, err := s.keys.Get(ctx, store.ID(id))
-	if err == nil {
-		return key.Value.Account, nil
-	}
-	session, sessionErr := s.sessions.Get(ctx, store.ID(id))
-	if sessionErr == nil {
-		return session.Value.Principal.Account, nil
-	}
-	for _, err := range []error{err, sessionErr} {
-		if !errors.Is(err, store.ErrNotFound) {
-			return "", err
+	if strings.HasPrefix(id, sessionKeyPrefix) {
+		account := sessionKeyAccount(id)
+		here, err := exists(ctx, s.accounts, store.ID(account))
+		if err == nil && !here {
+			err = noAccessKey(id)
 		}
+		return account, err
 	}
-	return "", noAccessKey(id)
+	key, err := s.keys.Get(ctx, store.ID(id))
+	if errors.Is(err, store.ErrNotFound) {
+		err = noAccessKey(id)
+	}
+	return key.Value.Account, err
 }
 
 func noAccessKey(id string) error { return notFound("The Access Key with id %s cannot be found.", id) }

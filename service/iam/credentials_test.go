@@ -2,7 +2,9 @@ package iam_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,26 +59,38 @@ func TestCredentialErrors(t *testing.T) {
 	}
 }
 
+// unpackable is a session's context that is too large for its token, so that the session gets a record.
+func unpackable() iam.SessionContext {
+	var random [2 << 10]byte
+	_, _ = rand.Read(random[:])
+	return iam.SessionContext{Policies: []string{base64.StdEncoding.EncodeToString(random[:])}}
+}
+
 func TestSessionExpires(t *testing.T) {
 	t.Parallel()
-	w, ctx := newWorld(t), t.Context()
-	_, s := w.session(w.role("r", trustsEKS), iam.SessionContext{})
-	w.clock.SetOffset(59 * time.Minute)
-	for _, lookup := range lookups(w) {
-		_, err := lookup(ctx, s.AccessKeyID, s.SessionToken)
-		w.must(err)
-	}
-	w.clock.SetOffset(time.Hour + time.Second)
-	for _, collected := range []bool{false, true} { // the answer is the same before and after the record is gone
+	for records, session := range []iam.SessionContext{{}, unpackable()} {
+		w, ctx := newWorld(t), t.Context()
+		_, s := w.session(w.role("r", trustsEKS), session)
+		w.clock.SetOffset(59 * time.Minute)
 		for _, lookup := range lookups(w) {
-			_, err := lookup(ctx, s.AccessKeyID, s.SessionToken)
-			w.wants(err, minato.Unauthenticated, iam.ExpiredToken, "expired")
-		}
-		if !collected {
-			n, err := w.DeleteExpiredSessions(ctx)
+			got, err := lookup(ctx, s.AccessKeyID, s.SessionToken)
 			w.must(err)
-			if n != 1 {
-				t.Errorf("%d sessions deleted, want 1", n)
+			if got.Secret != s.SecretAccessKey || !slices.Equal(got.Session.Policies, session.Policies) {
+				t.Errorf("the session is %+v, and its secret %q", got.Session, got.Secret)
+			}
+		}
+		w.clock.SetOffset(time.Hour + time.Second)
+		for _, collected := range []bool{false, true} { // the answer is the same before and after the record is gone
+			for _, lookup := range lookups(w) {
+				_, err := lookup(ctx, s.AccessKeyID, s.SessionToken)
+				w.wants(err, minato.Unauthenticated, iam.ExpiredToken, "expired")
+			}
+			if !collected {
+				n, err := w.DeleteExpiredSessions(ctx)
+				w.must(err)
+				if n != records {
+					t.Errorf("%d sessions deleted, want %d", n, records)
+				}
 			}
 		}
 	}
@@ -87,10 +101,10 @@ func TestDeleteExpiredSessionsKeepsTheRest(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	role := w.role("r", trustsEKS)
 	for range 600 { // more than a page
-		_, err := w.IssueSession(ctx, sessionPrincipal(role), iam.SessionContext{}, 15*time.Minute)
+		_, err := w.IssueSession(ctx, sessionPrincipal(role), unpackable(), 15*time.Minute)
 		w.must(err)
 	}
-	_, alive := w.session(role, iam.SessionContext{})
+	_, alive := w.session(role, unpackable())
 	w.clock.SetOffset(30 * time.Minute)
 	n, err := w.DeleteExpiredSessions(ctx)
 	w.must(err)

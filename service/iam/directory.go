@@ -70,19 +70,19 @@ func (d *directory) longLived(ctx context.Context, id string) (Credential, error
 }
 
 func (d *directory) temporary(ctx context.Context, id, token string) (Credential, error) {
-	of, expires, ok := openToken(d.sealer, token)
-	if !ok || of != id {
+	t, ok := openToken(d.sealer, token)
+	if !ok || t.keyID != id {
 		return Credential{}, unknownToken()
 	}
-	if !d.clock.Now().Before(expires) {
+	if !d.clock.Now().Before(t.expires) {
 		return Credential{}, expiredToken()
 	}
-	session, err := d.session(ctx, store.ID(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return Credential{}, unknownKey()
+	session, err := t.session, error(nil)
+	if session == nil {
+		session, err = d.recorded(ctx, id)
 	}
 	if err != nil {
-		return Credential{}, fmt.Errorf("reading session %s: %w", id, err)
+		return Credential{}, err
 	}
 	if alive, err := d.alive(ctx, session.Principal); err != nil || !alive {
 		if err == nil {
@@ -90,12 +90,23 @@ func (d *directory) temporary(ctx context.Context, id, token string) (Credential
 		}
 		return Credential{}, err
 	}
-	secret, err := d.sealer.Unseal(session.Secret, SessionsPrefix+id)
-	if err != nil {
-		return Credential{}, fmt.Errorf("reading session %s: %w", id, err)
-	}
-	return Credential{AccessKeyID: id, Secret: string(secret), Principal: session.Principal, Expires: session.Expires,
+	return Credential{AccessKeyID: id, Secret: string(session.Secret), Principal: session.Principal, Expires: session.Expires,
 		Session: &session.Context}, nil
+}
+
+// recorded reads a session that does not travel in its token, and opens its secret.
+func (d *directory) recorded(ctx context.Context, id string) (*Session, error) {
+	session, err := d.session(ctx, store.ID(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknownKey()
+	}
+	if err == nil {
+		session.Secret, err = d.sealer.Unseal(session.Secret, SessionsPrefix+id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading session %s: %w", id, err)
+	}
+	return &session, nil
 }
 
 // alive is whether the user or role behind a session is still the one that it was issued for.

@@ -10,15 +10,16 @@ import (
 
 // Where the records of this service lie. Names are kept in lower case in keys, because IAM tells no two names apart by case.
 const (
-	AccountsPrefix         = "/minato/iam/accounts/"          // + account
-	UsersPrefix            = "/minato/iam/users/"             // + account/name
-	GroupsPrefix           = "/minato/iam/groups/"            // + account/name
-	RolesPrefix            = "/minato/iam/roles/"             // + account/name
-	PoliciesPrefix         = "/minato/iam/policies/"          // + account/name
-	InstanceProfilesPrefix = "/minato/iam/instance-profiles/" // + account/name
-	OIDCProvidersPrefix    = "/minato/iam/oidc-providers/"    // + account/url without its scheme
-	AccessKeysPrefix       = "/minato/accesskeys/"            // + access key id
-	SessionsPrefix         = "/minato/sessions/"              // + access key id
+	Prefix                 = "/minato/iam/"
+	AccountsPrefix         = Prefix + "accounts/"          // + account
+	UsersPrefix            = Prefix + "users/"             // + account/name
+	GroupsPrefix           = Prefix + "groups/"            // + account/name
+	RolesPrefix            = Prefix + "roles/"             // + account/name
+	PoliciesPrefix         = Prefix + "policies/"          // + account/name
+	InstanceProfilesPrefix = Prefix + "instance-profiles/" // + account/name
+	OIDCProvidersPrefix    = Prefix + "oidc-providers/"    // + account/url without its scheme
+	AccessKeysPrefix       = "/minato/accesskeys/"         // + access key id
+	SessionsPrefix         = "/minato/sessions/"           // + access key id
 )
 
 // Kind is which of the things that carry policies something is. It is spelled as in ARNs.

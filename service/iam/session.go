@@ -2,24 +2,21 @@ package iam
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
-	"minato.dev/minato/internal/seal"
 )
 
-// Session is the record of temporary credentials. It lies under its access key id until it has expired.
+// Session is what temporary credentials are. It travels in their session token; one that is too large for that lies in a record, under
+// its access key id until it has expired.
 type Session struct {
 	Principal minato.Principal `json:"principal"`
 	Context   SessionContext   `json:"context"`
-	Secret    []byte           `json:"secret"` // sealed under the record's key
+	Secret    []byte           `json:"secret"` // in a record sealed under its key
 	Expires   time.Time        `json:"expires"`
 }
 
@@ -37,48 +34,24 @@ type Temporary struct {
 // IssueSession makes temporary credentials. Who may have them, and for how long, has been decided: package sts does that.
 func (s *Service) IssueSession(ctx context.Context, who minato.Principal, session SessionContext, d time.Duration) (Temporary, error) {
 	now := s.clock.Now().UTC().Truncate(time.Second) // both times are told to clients in whole seconds
-	t := Temporary{AccessKeyID: newAccessKeyID(sessionKeyPrefix), SecretAccessKey: newSecret(), Expires: now.Add(d)}
+	t := Temporary{AccessKeyID: newSessionKeyID(who.Account), SecretAccessKey: newSecret(), Expires: now.Add(d)}
 	t.Told = t.Expires.Add(-s.clock.Offset()).Truncate(time.Second)
-	t.SessionToken = sealToken(s.sealer, t.AccessKeyID, t.Expires)
 	who.AccessKeyID, session.IssuedAt = t.AccessKeyID, now
-	record := Session{Principal: who, Context: session, Expires: t.Expires,
-		Secret: s.sealer.Seal([]byte(t.SecretAccessKey), SessionsPrefix+t.AccessKeyID)}
-	if _, err := s.sessions.Create(ctx, store.ID(t.AccessKeyID), record); err != nil {
+	issued := Session{Principal: who, Context: session, Expires: t.Expires, Secret: []byte(t.SecretAccessKey)}
+	var fits bool
+	if t.SessionToken, fits = carry(s.sealer, issued); fits {
+		return t, nil
+	}
+	t.SessionToken = sealToken(s.sealer, t.AccessKeyID, t.Expires)
+	issued.Secret = s.sealer.Seal(issued.Secret, SessionsPrefix+t.AccessKeyID)
+	_, err := s.sessions.Create(ctx, store.ID(t.AccessKeyID), issued)
+	if errors.Is(err, store.ErrExists) { // once in thousands of millions
+		return s.IssueSession(ctx, who, session, d)
+	}
+	if err != nil {
 		return Temporary{}, fmt.Errorf("recording session %s: %w", t.AccessKeyID, err)
 	}
 	return t, nil
-}
-
-// A session token is base64 of a version byte and a sealed "ACCESSKEYID EXPIRY": nobody else can make one, it says what it
-// is of without a look at the store, and it stays short, since it travels within the cluster token, which may have 4096
-// bytes in all. What the session may do lies in its record.
-const (
-	tokenVersion  = 1
-	tokenContext  = "session token"
-	maxTokenBytes = 1024
-)
-
-func sealToken(sealer *seal.Sealer, keyID string, expires time.Time) string {
-	sealed := sealer.Seal([]byte(keyID+" "+strconv.FormatInt(expires.Unix(), 10)), tokenContext)
-	return base64.StdEncoding.EncodeToString(append([]byte{tokenVersion}, sealed...))
-}
-
-// openToken is what a session token says. ok is false for anything that we did not make.
-func openToken(sealer *seal.Sealer, token string) (keyID string, expires time.Time, ok bool) {
-	if len(token) > maxTokenBytes {
-		return "", time.Time{}, false
-	}
-	b, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(b) == 0 || b[0] != tokenVersion {
-		return "", time.Time{}, false
-	}
-	plain, err := sealer.Unseal(b[1:], tokenContext)
-	if err != nil {
-		return "", time.Time{}, false
-	}
-	keyID, expiry, _ := strings.Cut(string(plain), " ")
-	seconds, err := strconv.ParseInt(expiry, 10, 64)
-	return keyID, time.Unix(seconds, 0), err == nil
 }
 
 // DeleteExpiredSessions removes the records of sessions that have expired, and says how many there were.

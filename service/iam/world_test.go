@@ -36,11 +36,16 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOn(t, memstore.New())
+}
+
+func newWorldOn(t testing.TB, s store.Store) *world {
+	t.Helper()
 	sealer, err := seal.New([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, store: memstore.New(), sealer: sealer, clock: &clock.Clock{}}
+	w := &world{TB: t, store: s, sealer: sealer, clock: &clock.Clock{}}
 	w.Service = iam.New(w.store, sealer, w.clock)
 	for _, a := range []string{account, other} {
 		key, err := w.EnsureAccount(t.Context(), a)

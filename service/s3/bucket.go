@@ -18,8 +18,8 @@ import (
 	"minato.dev/minato/service/iam/policy"
 )
 
-// bucketsPrefix is where buckets lie. Names are one for all accounts, as on AWS.
-const bucketsPrefix = "/minato/s3/buckets/"
+// BucketsPrefix is where buckets lie. Names are one for all accounts, as on AWS.
+const BucketsPrefix = "/minato/s3/buckets/"
 
 // Bucket is one bucket.
 type Bucket struct {
@@ -50,7 +50,7 @@ func (b *Bucket) policy() (*policy.Named, error) {
 }
 
 func (s *Service) buckets() *store.Collection[Bucket] {
-	return store.NewCollection[Bucket](s.Store, bucketsPrefix)
+	return store.NewCollection[Bucket](s.Store, BucketsPrefix)
 }
 
 var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)

@@ -1,6 +1,8 @@
 package sts_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -366,7 +368,10 @@ func TestCollectExpired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		_, err := w.GetSessionToken(t.Context(), w.user, 15*time.Minute, nil)
+		var random [2 << 10]byte // too much for a token
+		_, _ = rand.Read(random[:])
+		large := iam.SessionContext{Policies: []string{base64.StdEncoding.EncodeToString(random[:])}}
+		_, err := w.iam.IssueSession(t.Context(), w.user.Principal, large, 15*time.Minute)
 		w.must(err)
 		sessions := func() int {
 			l, err := w.store.List(t.Context(), iam.SessionsPrefix, store.ListOptions{})

@@ -105,7 +105,8 @@ func (w *watch) once(ctx context.Context) error {
 	return nil
 }
 
-// batch makes a Batch of a response; not ok when it tells nothing new.
+// batch makes a Batch of a response; not ok when it tells nothing. That everything has been seen is worth telling again: whoever
+// asked learns that the watch is alive.
 func (w *watch) batch(resp clientv3.WatchResponse) (store.Batch, bool) {
 	var batch store.Batch
 	switch {
@@ -118,5 +119,5 @@ func (w *watch) batch(resp clientv3.WatchResponse) (store.Batch, bool) {
 	for _, e := range resp.Events {
 		batch.Events = append(batch.Events, store.Event{Entry: entry(e.Kv), Deleted: e.Type == mvccpb.Event_DELETE})
 	}
-	return batch, batch.Revision > w.seen
+	return batch, batch.Revision > w.seen || (resp.IsProgressNotify() && batch.Revision == w.seen)
 }
