@@ -36,12 +36,20 @@ func TestShownSize(t *testing.T) {
 	if strings.Count(got, "model name") != 3 || !strings.Contains(got, "processor: 2\n") && !strings.Contains(got, "processor\t: 2\n") || strings.Contains(got, "cpu cores\t: 2") {
 		t.Errorf("three processors are shown as %q", got)
 	}
-	files := topology(Size{VCPUs: 3, MemoryMiB: 1024})
+	files := processors(Size{VCPUs: 3, MemoryMiB: 1024}, true)
 	if files["cpu/online"] != "0-2\n" || files["node/node0/cpu2/topology/core_id"] != "2\n" || files["cpu/cpu3/topology/core_id"] != "" {
 		t.Errorf("the topology of three processors is %v", files)
 	}
-	if one := topology(Size{VCPUs: 1}); one["cpu/online"] != "0\n" {
+	if one := processors(Size{VCPUs: 1}, true); one["cpu/online"] != "0\n" {
 		t.Errorf("one processor is %q", one["cpu/online"])
+	}
+	for name := range processors(Size{VCPUs: 8}, false) {
+		if strings.Contains(name, "topology") || strings.HasPrefix(name, "node/") {
+			t.Errorf("processors that are not there have the file %s", name)
+		}
+	}
+	if hasProcessors(1000) {
+		t.Error("this machine has a thousand processors")
 	}
 }
 

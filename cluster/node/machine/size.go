@@ -33,7 +33,7 @@ func showSize(root string, size Size) error {
 	if err := unix.Mount("tmpfs", system, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755,size=4m"); err != nil {
 		return fmt.Errorf("mounting %s: %w", system, err)
 	}
-	for name, content := range topology(size) {
+	for name, content := range processors(size, hasProcessors(size.VCPUs)) {
 		path := filepath.Join(system, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
@@ -97,15 +97,44 @@ func repeatProcessor(cpuinfo string, n int) string {
 	return b.String()
 }
 
-// topology are the files of /sys/devices/system for one node with processors that share nothing.
-func topology(size Size) map[string]string {
+// hasProcessors is whether this machine has the processors 0 to n-1, and we may use them.
+func hasProcessors(n int) bool {
+	var ours unix.CPUSet
+	if unix.SchedGetaffinity(0, &ours) != nil {
+		return false
+	}
+	for i := range n {
+		if !ours.IsSet(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// processors are the files of /sys/devices/system for one node with processors that share nothing. kubelet confines its pods to all
+// processors whose topology it finds, and the kernel refuses those that are not there: of an instance type with more than this machine
+// has, only their number is shown.
+func processors(size Size, there bool) map[string]string {
 	all := "0-" + strconv.Itoa(size.VCPUs-1) + "\n"
 	if size.VCPUs == 1 {
 		all = "0\n"
 	}
 	files := map[string]string{
-		"cpu/online": all, "cpu/possible": all, "cpu/present": all, "cpu/offline": "\n", "cpu/isolated": "\n",
-		"cpu/kernel_max": strconv.Itoa(size.VCPUs-1) + "\n", "node/online": "0\n", "node/possible": "0\n", "node/has_cpu": "0\n", "node/has_memory": "0\n",
+		"cpu/online": all, "cpu/possible": all, "cpu/present": all, "cpu/offline": "\n", "cpu/isolated": "\n", "cpu/kernel_max": strconv.Itoa(size.VCPUs-1) + "\n",
+	}
+	for i := range size.VCPUs {
+		files["cpu/cpu"+strconv.Itoa(i)+"/online"] = "1\n"
+	}
+	if there {
+		maps.Copy(files, topology(size, all))
+	}
+	return files
+}
+
+// topology is how the processors, and the memory, lie.
+func topology(size Size, all string) map[string]string {
+	files := map[string]string{
+		"node/online": "0\n", "node/possible": "0\n", "node/has_cpu": "0\n", "node/has_memory": "0\n",
 		"node/node0/cpulist": all, "node/node0/distance": "10\n", "node/node0/meminfo": fmt.Sprintf("Node 0 MemTotal: %15d kB\nNode 0 MemFree: %16d kB\n", size.MemoryMiB<<10, size.MemoryMiB<<10),
 	}
 	for i := range size.VCPUs {
