@@ -27,8 +27,8 @@ spec:
       evictionPressureTransitionPeriod: 1s
 `
 
-// TestRealNodes: ports of a node are served; a node whose disk is full evicts, and heals; and while nodes are replaced and removed, a
-// PodDisruptionBudget holds.
+// TestRealNodes: ports of a node are served; a pod whose image does not exist says so; a node whose disk is full evicts, and heals;
+// Fargate pods have nodes of their own; and while nodes are replaced and removed, a PodDisruptionBudget holds.
 func TestRealNodes(t *testing.T) {
 	t.Parallel()
 	testenv.NeedNodes(t)
@@ -43,7 +43,9 @@ func TestRealNodes(t *testing.T) {
 	c.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")
 
 	t.Run("host port", n.testHostPort)
+	t.Run("no image", n.testNoImage)
 	t.Run("full disk", n.testFullDisk)
+	t.Run("fargate", n.testFargate)
 	t.Run("roll and scale", func(t *testing.T) { n.testRoll(t, template) })
 
 	c.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
@@ -131,6 +133,19 @@ func (n *realNodes) testHostPort(t *testing.T) {
 		return nil
 	})
 	n.kubectl(t, "delete", "pod", "front", "--wait=false")
+}
+
+// testNoImage is that a pod says which image it cannot have.
+func (n *realNodes) testNoImage(t *testing.T) {
+	n.kubectl(t, "run", "nothing", "--image=minato.local/nothing:1")
+	testenv.Eventually(t, settle, func() error {
+		said := n.kubectl(t, "get", "pod", "nothing", "-o", "jsonpath={.status.phase} {.status.containerStatuses[0].state.waiting}")
+		if !strings.HasPrefix(said, "Pending") || !strings.Contains(said, "ImagePull") || !strings.Contains(said, "minato.local/nothing:1") || !strings.Contains(said, "not found") {
+			return fmt.Errorf("a pod without an image is %s", said)
+		}
+		return nil
+	})
+	n.kubectl(t, "delete", "pod", "nothing", "--wait=false")
 }
 
 // testFullDisk fills a pod's volume as far as the node's disk goes. The pod is evicted, and with it goes what it had written.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"minato.dev/minato/cluster/controlplane"
+	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/eksapi"
@@ -71,7 +72,7 @@ func (s *Server) serveAPIs(context.Context) (string, error) {
 	handler.Handle("POST "+kubehook.ElsewherePath, s.connectedReviews())
 	handler.Handle("GET /id/", oidc.Handler(s.issuer, s.log.With("part", "oidc")))
 
-	serving := servingTLS(s.ca, s.cfg.AdvertiseAddress)
+	serving := servingTLS(s.ca, append([]string{gate.VPCAddress.String()}, s.cfg.AdvertiseAddress...))
 	plain := s.listener
 	if s.cfg.TLS() {
 		plain = tls.NewListener(plain, serving)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"minato.dev/minato"
+	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/cluster/podidentity"
 	"minato.dev/minato/edge/kubehook"
 	"minato.dev/minato/engine/store"
@@ -40,13 +41,13 @@ func (s *Server) connectedManifest(ctx context.Context, q control.ManifestReques
 	if c.Status.Status != eks.ClusterActive {
 		return "", minato.Errorf(minato.WrongState, "cluster %s is %s: say who signs its tokens first, with `minato identity register`", c.Name, c.Status.Status)
 	}
-	names := append([]string{"localhost", "127.0.0.1"}, s.cfg.AdvertiseAddress...)
+	names := append([]string{"localhost", "127.0.0.1", gate.VPCAddress.String()}, s.cfg.AdvertiseAddress...)
 	address := q.Address
 	if address == "" {
 		address = s.cfg.AdvertiseAddress[0]
 	}
 	if !slices.Contains(names, address) {
-		return "", minato.Errorf(minato.Invalid, "the server's certificate is not for %q: start it with --advertise %[1]s, or choose one of %s", address, strings.Join(names, ", "))
+		return "", minato.Errorf(minato.Invalid, "the server's certificate is not for %q: start it with --advertise-address %[1]s, or choose one of %s", address, strings.Join(names, ", "))
 	}
 	server := "https://" + net.JoinHostPort(address, strconv.Itoa(s.cfg.TLSPort))
 	path := strings.NewReplacer("{account}", c.Scope.Account, "{name}", c.Name, "{id}", c.ID).Replace(kubehook.ElsewherePath)

@@ -177,7 +177,7 @@ func (i *ingest) flush(ctx context.Context) error {
 			return i.resume(ctx, err)
 		}
 		for _, k := range keys {
-			i.saved[k], i.usage.apis[k].dirty = true, false
+			i.flushed(k)
 		}
 		ops, size, keys = []store.Op{guard}, 0, nil
 		return nil
@@ -185,7 +185,10 @@ func (i *ingest) flush(ctx context.Context) error {
 	i.usage.mu.Lock()
 	defer i.usage.mu.Unlock()
 	for key, api := range i.usage.apis {
-		if !api.dirty {
+		if len(api.agents) == 0 && !i.saved[key] {
+			delete(i.usage.apis, key)
+		}
+		if !api.dirty || i.usage.apis[key] == nil {
 			continue
 		}
 		op := i.usageOp(key, api)
@@ -204,15 +207,26 @@ func (i *ingest) flush(ctx context.Context) error {
 	return nil
 }
 
-// resume notes which records there are after a commit that found one: an earlier one was written although its answer was an error.
+// flushed notes that what there is of an API is in its record.
+func (i *ingest) flushed(key apiKey) {
+	api := i.usage.apis[key]
+	i.saved[key], api.dirty = true, false
+	if len(api.agents) == 0 { // there is no record
+		delete(i.saved, key)
+		delete(i.usage.apis, key)
+	}
+}
+
+// resume notes which records there are after a commit that found others: an earlier one was written although its answer was an error.
 func (i *ingest) resume(ctx context.Context, failed error) error {
-	if !errors.Is(failed, store.ErrExists) {
+	if !errors.Is(failed, store.ErrExists) && !errors.Is(failed, store.ErrNotFound) {
 		return failed
 	}
 	page, err := usageRecords(i.deps.Store).List(ctx, usageOf(i.clusterID), "", 0)
 	if err != nil {
 		return errors.Join(failed, err)
 	}
+	clear(i.saved)
 	for _, item := range page.Items {
 		i.saved[item.Value.API] = true
 	}
@@ -222,7 +236,11 @@ func (i *ingest) resume(ctx context.Context, failed error) error {
 	return failed
 }
 
+// usageOp writes the record of an API, or removes that of one that nobody calls any more.
 func (i *ingest) usageOp(key apiKey, api *apiUsage) store.Op {
+	if len(api.agents) == 0 && i.saved[key] {
+		return store.Delete(usageRecords(i.deps.Store).Key(usageID(i.clusterID, key)), store.AnyRevision)
+	}
 	return put(usageRecords(i.deps.Store), usageID(i.clusterID, key), api.record(key), i.saved[key])
 }
 

@@ -103,3 +103,47 @@ func TestFlush(t *testing.T) {
 		})
 	}
 }
+
+// An API that nobody has called in a month makes room for others, in memory and in the store.
+func TestForgottenAPIs(t *testing.T) {
+	s := memstore.New()
+	if _, err := eks.Clusters(s).Create(t.Context(), "prod", *testCluster()); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(t.TempDir(), "audit.log")
+	write := func(lines ...string) {
+		t.Helper()
+		if err := os.WriteFile(log, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(string(line()))
+	i := counted(t, s, log)
+	if err := i.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.usage.clients(noon.AddDate(0, 0, 31)); len(got) != 0 {
+		t.Fatalf("after a month the clients are %v", got)
+	}
+	other := string(line("v1beta3", "v1alpha1", "flowcontrol.apiserver.k8s.io", "shop.example.com", "flowschemas", "carts", "1.32", ""))
+	write(string(line()), other)
+	if _, _, err := i.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := usageRecords(s).Get(t.Context(), usageID("c1", flowSchemas)); !errors.Is(err, store.ErrNotFound) || len(i.usage.apis) != 1 {
+		t.Errorf("the record of what is forgotten: %v; there are %d APIs", err, len(i.usage.apis))
+	}
+	write(string(line()), other, string(line()))
+	if _, _, err := i.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if item, err := usageRecords(s).Get(t.Context(), usageID("c1", flowSchemas)); err != nil || len(item.Value.Agents) != 1 {
+		t.Errorf("called once more, its record is %+v, %v", item.Value, err)
+	}
+}

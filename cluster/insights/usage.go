@@ -68,7 +68,7 @@ func (c *counter) total(now time.Time) (sum int) {
 	return sum
 }
 
-// apiUsage is who calls one API.
+// apiUsage is who calls one API. One that nobody has called within the window is there until its record is removed.
 type apiUsage struct {
 	agents map[string]*counter
 	bytes  int // of the agents

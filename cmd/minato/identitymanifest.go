@@ -16,7 +16,7 @@ func identityManifestCommand() *cobra.Command {
 		Long: `Print what to apply to a cluster that runs elsewhere, so that its pods find the credentials of their Pod Identity
 associations: the agent for its nodes, and the webhook that leads new pods to it. The cluster must be connected (minato
 identity register). Its kube-apiserver and its nodes must reach this server's port for TLS at --address, which the server
-must have been started with (minato up --advertise). Its nodes pull the agent's image from a registry of yours; the agent
+must have been started with (minato up --advertise-address). Its nodes pull the agent's image from a registry of yours; the agent
 signs with an access key of yours, from the Secret eks-pod-identity-agent in kube-system.`,
 		Example: `    crane copy 127.0.0.1:4568/eks/eks-pod-identity-agent:v1.0.0 registry.example/eks-pod-identity-agent:v1.0.0
     aws iam create-user --user-name edge-agent

@@ -92,7 +92,7 @@ func bufferBody(w http.ResponseWriter, r *http.Request, signed *sigv4.Signed, se
 }
 
 // unsigned admits a request without a signature, if it is for an operation that needs none; the API is nil if it is not. Each sender is
-// held to a rate by what it sends, because all pods of a VPC come from one address.
+// held to a rate by what it sends, because all pods of a VPC come from one address, and all of them together to another.
 func (l *Listener) unsigned(w http.ResponseWriter, r *http.Request, call *Call) (API, error) {
 	if _, err := sigv4.Parse(r, sigv4.Rules{}); !isUnsigned(err) || !wantsXML(r, call) {
 		return nil, nil
@@ -107,7 +107,7 @@ func (l *Listener) unsigned(w http.ResponseWriter, r *http.Request, call *Call) 
 			continue
 		}
 		call.Service, call.Scope = name, minato.Scope{Region: l.cfg.Region}
-		sum := sha256.Sum256(body)
+		sum := sha256.Sum256(append([]byte(r.URL.RawQuery+"\n"), body...))
 		return api, l.throttle.takeUnsigned(hex.EncodeToString(sum[:]))
 	}
 	return nil, nil

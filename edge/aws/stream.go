@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -126,9 +127,20 @@ type movingWriter struct {
 	rc *http.ResponseController
 }
 
-func (m movingWriter) Write(p []byte) (int, error) {
-	if err := m.rc.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
+// Write gives each piece its own time: a client that takes little at a time does not stand still.
+func (m movingWriter) Write(p []byte) (written int, err error) {
+	for piece := range slices.Chunk(p, pieceBytes) {
+		if err := m.rc.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return written, err
+		}
+		n, err := m.w.Write(piece)
+		written += n
+		if err != nil {
+			return written, err
+		}
 	}
-	return m.w.Write(p)
+	return written, nil
 }
+
+// pieceBytes is how much a client must take within stall.
+const pieceBytes = 64 << 10

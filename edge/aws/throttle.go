@@ -10,8 +10,9 @@ import (
 
 // throttle holds each principal to a rate, with a token bucket for each.
 type throttle struct {
-	limit rate.Limit
-	burst int
+	limit    rate.Limit
+	burst    int
+	unsigned *rate.Limiter // of all requests of those who are not known
 
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter
@@ -21,8 +22,11 @@ type throttle struct {
 const maxBuckets = 4096
 
 func newThrottle(limit rate.Limit, burst int) *throttle {
-	return &throttle{limit: limit, burst: burst, buckets: map[string]*rate.Limiter{}}
+	return &throttle{limit: limit, burst: burst, unsigned: rate.NewLimiter(unsignedShare*limit, unsignedShare*burst), buckets: map[string]*rate.Limiter{}}
 }
+
+// unsignedShare is how many principals' rates all who are not known have together: they may send what is new each time.
+const unsignedShare = 5
 
 // take uses one of the principal's requests up. All sessions of a role share theirs.
 func (t *throttle) take(p minato.Principal) error {
@@ -37,6 +41,9 @@ func (t *throttle) take(p minato.Principal) error {
 func (t *throttle) takeUnsigned(id string) error {
 	if !t.bucket("unsigned/" + id).Allow() {
 		return minato.Errorf(minato.Throttled, "Rate exceeded: the same request may be made %g times a second", float64(t.limit)).Because(Throttling)
+	}
+	if !t.unsigned.Allow() {
+		return minato.Errorf(minato.Throttled, "Rate exceeded: requests without a signature may be made %g times a second", float64(unsignedShare*t.limit)).Because(Throttling)
 	}
 	return nil
 }

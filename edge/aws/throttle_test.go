@@ -37,3 +37,24 @@ func TestThrottleRemembersTheBusy(t *testing.T) {
 		t.Errorf("another session of a role that has used its requests up: %v", err)
 	}
 }
+
+// TestThrottleOfTheUnsigned has somebody send what is new each time, and somebody send the same.
+func TestThrottleOfTheUnsigned(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(1e-9, 2)
+	for i := range 2 * unsignedShare {
+		if err := th.takeUnsigned(strconv.Itoa(i)); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := th.takeUnsigned("another"); !minato.Is(err, minato.Throttled) {
+		t.Errorf("what is new each time: %v", err)
+	}
+	th = newThrottle(1e-9, 1)
+	if err := th.takeUnsigned("same"); err != nil {
+		t.Fatal(err)
+	}
+	if err := th.takeUnsigned("same"); !minato.Is(err, minato.Throttled) {
+		t.Errorf("the same once more: %v", err)
+	}
+}

@@ -165,6 +165,9 @@ func request(ctx context.Context, dir home.Dir, method, path string) ([]byte, er
 	return body, err
 }
 
+// maxAnswer bounds an answer.
+const maxAnswer = 64 << 20
+
 // exchange makes one request on the control socket.
 func exchange(ctx context.Context, timeout time.Duration, dir home.Dir, method, path string, in []byte) (status int, body []byte, err error) {
 	client := &http.Client{
@@ -193,6 +196,9 @@ func exchange(ctx context.Context, timeout time.Duration, dir home.Dir, method, 
 		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("the server's answer is longer than %d MiB", maxAnswer>>20)
+	}
 	return resp.StatusCode, body, err
 }

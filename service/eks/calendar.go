@@ -147,15 +147,15 @@ func (s *Service) untilRetry(ctx context.Context, c *Cluster) (time.Duration, er
 	if err != nil {
 		return 0, fmt.Errorf("reading the updates of cluster %s: %w", c.Name, err)
 	}
-	var wait time.Duration
-	for _, item := range page.Items { // oldest first
-		u := item.Value
-		if u.Type != VersionUpdate || u.Scheduled != nil {
-			continue
-		}
-		if wait = 0; u.Status == UpdateFailed {
-			wait = u.CreatedAt.Add(retryUpgrade).Sub(s.Now())
+	var last *Update
+	for i := range page.Items {
+		u := &page.Items[i].Value
+		if u.Type == VersionUpdate && u.Scheduled == nil && (last == nil || u.begun().After(last.begun())) {
+			last = u
 		}
 	}
-	return max(wait, 0), nil
+	if last == nil || last.Status != UpdateFailed {
+		return 0, nil
+	}
+	return max(last.begun().Add(retryUpgrade).Sub(s.Now()), 0), nil
 }

@@ -120,6 +120,10 @@ func TestCalendarTriesAgainTheNextDay(t *testing.T) {
 	w.create(t, r)
 	key := ClusterKey(testScope, "prod")
 	due := day(t, "2027-03-27")
+	w.at(due.AddDate(0, 0, -30))
+	if _, err := w.FollowCalendar(t.Context(), key); err != nil { // which announces it
+		t.Fatal(err)
+	}
 	w.at(due)
 	if _, err := w.FollowCalendar(t.Context(), key); err != nil {
 		t.Fatal(err)

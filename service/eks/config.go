@@ -78,7 +78,8 @@ func (s *Service) recordUpdate(cluster *Cluster, update *Update, announced *stor
 	if announced == nil {
 		return Updates(s.Store).CreateOp(UpdatesOf(cluster)+update.ID, *update)
 	}
-	update.ID, update.CreatedAt = announced.Value.ID, announced.Value.CreatedAt
+	begun := update.CreatedAt
+	update.ID, update.CreatedAt, update.BegunAt = announced.Value.ID, announced.Value.CreatedAt, &begun
 	return Updates(s.Store).UpdateOp(store.Item[Update]{ID: announced.ID, Value: *update, Revision: announced.Revision})
 }
 

@@ -178,12 +178,15 @@ func (s *Service) DeregisterCluster(ctx context.Context, c Caller, name string) 
 		if item.Value.Connector == nil {
 			return Cluster{}, minato.Errorf(minato.WrongState, "Cluster %s is not a registered cluster: DeleteCluster deletes it", name).With("clusterName", name)
 		}
-		// The cluster goes first: without it no association has an effect, nor is one made.
+		// What is left by a server that is killed in between can be deregistered again.
+		if err := RemovePodIdentityAssociations(ctx, s.Store, &item.Value); err != nil {
+			return Cluster{}, s.clusterError(ctx, name, err)
+		}
 		_, err = s.Store.Commit(ctx, ConnectedClusters(s.Store).DeleteOp(item))
 		if isRace(err) && ctx.Err() == nil {
 			continue
 		}
-		if err == nil {
+		if err == nil { // those that were made meanwhile; without the cluster none is
 			err = RemovePodIdentityAssociations(ctx, s.Store, &item.Value)
 		}
 		item.Value.Status.Status = ClusterDeleting

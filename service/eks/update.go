@@ -26,6 +26,8 @@ type Update struct {
 	Errors    []UpdateError `json:"errors,omitempty"`
 	// Scheduled is when an update that is announced will begin; nil once it has.
 	Scheduled *time.Time `json:"scheduled,omitempty"`
+	// BegunAt is when an update that was announced has begun; nil for others, which begin when they are made.
+	BegunAt *time.Time `json:"begunAt,omitempty"`
 	// Generation is the Spec.Generation that carries this change: the update is done when the control plane observed it.
 	Generation int64 `json:"generation"`
 	// Before is the cluster's spec without this change, to go back to if it fails. It is dropped when the update ends.
@@ -50,4 +52,12 @@ type UpdateError struct {
 	Code        string   `json:"code"`
 	Message     string   `json:"message"`
 	ResourceIDs []string `json:"resourceIds,omitempty"`
+}
+
+// begun is when an update has begun that is not scheduled any more.
+func (u *Update) begun() time.Time {
+	if u.BegunAt != nil {
+		return *u.BegunAt
+	}
+	return u.CreatedAt
 }

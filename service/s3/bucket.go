@@ -94,6 +94,10 @@ func (s *Service) CreateBucket(ctx context.Context, c Caller, name, location str
 	}
 	taken, err := s.buckets().Get(ctx, name)
 	if err == nil && taken.Value.Account == c.Scope.Account {
+		// One whose deletion was cut short is whole again.
+		if err := s.Objects.CreateBucket(taken.Value.ID); err != nil {
+			return contentError(err)
+		}
 		return minato.Errorf(minato.AlreadyExists, "Your previous request to create the named bucket succeeded and you already own it.").Because(BucketOwned).With("BucketName", name)
 	}
 	return minato.Errorf(minato.AlreadyExists, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "+
@@ -121,14 +125,19 @@ func (s *Service) DeleteBucket(ctx context.Context, c Caller, name string) error
 	if err != nil {
 		return contentError(err)
 	}
-	item, err := s.buckets().Get(ctx, name)
-	if err == nil && item.Value.ID == b.ID {
-		err = s.buckets().Delete(ctx, name, item.Revision)
+	for {
+		item, err := s.buckets().Get(ctx, name)
+		if err == nil && item.Value.ID == b.ID {
+			err = s.buckets().Delete(ctx, name, item.Revision)
+		}
+		switch {
+		case errors.Is(err, store.ErrConflict) && ctx.Err() == nil: // its policy or its tags have changed meanwhile
+		case err == nil || errors.Is(err, store.ErrNotFound):
+			return nil
+		default:
+			return fmt.Errorf("deleting the record of bucket %s: %w", name, err)
+		}
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("deleting the record of bucket %s: %w", name, err)
-	}
-	return nil
 }
 
 // Bucket is a bucket, if the caller may do something with it: "ListBucket", "GetBucketLocation".

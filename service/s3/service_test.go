@@ -3,11 +3,13 @@ package s3_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/objectstore"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
 	"minato.dev/minato/service/iam"
@@ -26,6 +28,58 @@ func (stuck) List(ctx context.Context, _ string, _ store.ListOptions) (store.Lis
 func end(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// meddling is a store in which somebody else writes before the first deletion, or where that fails.
+type meddling struct {
+	store.Store
+	before func() error
+}
+
+func (s *meddling) Commit(ctx context.Context, ops ...store.Op) (store.Revision, error) {
+	if before := s.before; before != nil && ops[0].Verb == store.VerbDelete {
+		s.before = nil
+		if err := before(); err != nil {
+			return 0, err
+		}
+	}
+	return s.Store.Commit(ctx, ops...)
+}
+
+// TestDeleteBucketInTheMiddle deletes buckets whose records change between their contents' removal and their own, or whose deletion is cut
+// short there: they are gone, or can be had again.
+func TestDeleteBucketInTheMiddle(t *testing.T) {
+	t.Parallel()
+	objects, err := objectstore.Open(t.TempDir(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = objects.Close() })
+	records := &meddling{Store: memstore.New()}
+	s := &s3.Service{Store: records, Objects: objects, Now: time.Now, Decide: func(context.Context, iam.Access, *policy.Named, string) (policy.Decision, error) {
+		return policy.Decision{Allowed: true}, nil
+	}}
+	c := s3.Caller{Scope: minato.Scope{Account: "111122223333", Region: "us-east-1"}}
+	if err := s.CreateBucket(t.Context(), c, "data", ""); err != nil {
+		t.Fatal(err)
+	}
+	records.before = func() error { return s.PutBucketTagging(t.Context(), c, "data", minato.Tags{"a": "b"}) }
+	if err := s.DeleteBucket(t.Context(), c, "data"); err != nil {
+		t.Errorf("with tags that come meanwhile: %v", err)
+	}
+	if err := s.CreateBucket(t.Context(), c, "data", ""); err != nil {
+		t.Errorf("the name is taken: %v", err)
+	}
+	records.before = func() error { return errors.New("no answer") }
+	if err := s.DeleteBucket(t.Context(), c, "data"); err == nil {
+		t.Error("a deletion that was cut short succeeds")
+	}
+	if err := s.CreateBucket(t.Context(), c, "data", ""); !minato.Is(err, minato.AlreadyExists) {
+		t.Errorf("the bucket is there: %v", err)
+	}
+	if _, err := s.PutObject(t.Context(), c, s3.Put{Ref: s3.Ref{Bucket: "data", Key: "k"}, Body: strings.NewReader("v")}); err != nil {
+		t.Errorf("and takes no objects: %v", err)
+	}
 }
 
 // TestNothingWaitsForRecordsForEver has no answer from the store, and none to the question of who may: a request, which has no end of

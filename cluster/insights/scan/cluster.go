@@ -33,6 +33,7 @@ var (
 // Cluster scans what lives in a cluster: its objects by the versions that they were written in, which their managers most likely go on
 // writing, and the manifests of its Helm releases.
 func (s *Scanner) Cluster(ctx context.Context, name string, api API) error {
+	s.most = maxLiveDocument
 	for _, r := range s.concerned() {
 		if err := s.collection(ctx, name, r, api); err != nil {
 			return err
@@ -156,6 +157,9 @@ type writer struct{ manager, version, kind string }
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
+// ownManagers are the parts of Kubernetes that write objects. Others have such names too: kube-vip.
+var ownManagers = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "cloud-controller-manager"}
+
 // writers are those who wrote an object of a kind, without Kubernetes' own parts: these come with the target.
 func (o *live) writers(kind string) (list []writer) {
 	add := func(w writer) {
@@ -169,15 +173,33 @@ func (o *live) writers(kind string) (list []writer) {
 		add(writer{"kubectl apply", applied.APIVersion, applied.Kind})
 	}
 	for _, m := range o.Metadata.ManagedFields {
-		if m.Subresource == "" && !strings.HasPrefix(m.Manager, "kube-") && !strings.HasPrefix(m.Manager, "api-priority-and-fairness-") {
+		if m.Subresource == "" && !slices.Contains(ownManagers, m.Manager) && !strings.HasPrefix(m.Manager, "api-priority-and-fairness-") {
 			add(writer{m.Manager, m.APIVersion, kind})
 		}
 	}
 	return list
 }
 
-// maxRelease bounds what the Secret of a release unpacks to. Secrets end at 1 MiB.
-const maxRelease = 64 << 20
+const (
+	// maxRelease bounds what the Secret of a release unpacks to. Secrets end at 1 MiB.
+	maxRelease = 16 << 20
+	// maxLiveDocument bounds a document of a release: no object of a cluster is longer, and whoever may write Secrets there is a tenant of
+	// the server that reads them.
+	maxLiveDocument = 2 << 20
+)
+
+// until is a reader that ends when ctx does.
+type until struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
+}
 
 // releases scans the manifests that Helm has installed. Helm sends them again, as they are, when it upgrades or rolls back.
 func (s *Scanner) releases(ctx context.Context, api API) error {
@@ -186,8 +208,8 @@ func (s *Scanner) releases(ctx context.Context, api API) error {
 		if err := json.Unmarshal(item, &secret); err != nil {
 			return err
 		}
-		s.release(secret)
-		return nil
+		s.release(ctx, secret)
+		return ctx.Err()
 	})
 	if err != nil {
 		return fmt.Errorf("listing the releases of Helm: %w", err)
@@ -204,16 +226,16 @@ type releaseSecret struct {
 	Data map[string][]byte `json:"data"`
 }
 
-func (s *Scanner) release(secret releaseSecret) {
+func (s *Scanner) release(ctx context.Context, secret releaseSecret) {
 	r, err := decodeRelease(secret.Data["release"])
 	if err != nil {
 		s.problem("Helm release in secret "+secret.Metadata.Namespace+"/"+secret.Metadata.Name, 0, err)
 		return
 	}
-	source := fmt.Sprintf("Helm release %s/%s", secret.Metadata.Namespace, r.Name)
-	s.Reader(source, strings.NewReader(r.Manifest))
+	source := fmt.Sprintf("Helm release %s/%.*s", secret.Metadata.Namespace, maxName, r.Name)
+	s.Reader(source, until{ctx, strings.NewReader(r.Manifest)})
 	for _, h := range r.Hooks {
-		s.Reader(source, strings.NewReader(h.Manifest))
+		s.Reader(source, until{ctx, strings.NewReader(h.Manifest)})
 	}
 }
 
@@ -259,4 +281,5 @@ func (r *Report) Add(other Report) {
 	r.Objects += other.Objects
 	r.Findings = append(r.Findings, other.Findings...)
 	r.Problems = append(r.Problems, other.Problems...)
+	r.LeftOut += other.LeftOut
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -45,7 +46,7 @@ func TestCluster(t *testing.T) {
 				"{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1beta3\",\"kind\":\"FlowSchema\"}"},
 				"managedFields":[{"manager":"kubectl-client-side-apply","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"}]}},
 			{"metadata":{"name":"managed","managedFields":[
-				{"manager":"operator","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"},{"manager":"other","apiVersion":"flowcontrol.apiserver.k8s.io/v1"}]}},
+				{"manager":"kube-vip","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"},{"manager":"other","apiVersion":"flowcontrol.apiserver.k8s.io/v1"}]}},
 			{"metadata":{"name":"bootstrap","managedFields":[
 				{"manager":"api-priority-and-fairness-config-producer-v1","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"},
 				{"manager":"operator","subresource":"status","apiVersion":"flowcontrol.apiserver.k8s.io/v1beta3"}]}}]}`,
@@ -84,7 +85,7 @@ func TestCluster(t *testing.T) {
 	}
 	want := []string{
 		"cluster prod, written by kubectl apply: FlowSchema applied",
-		"cluster prod, written by operator: FlowSchema managed",
+		"cluster prod, written by kube-vip: FlowSchema managed",
 		"Helm release shop/shop: FlowSchema released",
 		"Helm release shop/shop: FlowSchema hook",
 	}
@@ -93,6 +94,40 @@ func TestCluster(t *testing.T) {
 	}
 	if len(s.Report.Problems) != 2 || s.Report.Problems[0].Source != "Helm release in secret shop/bad" {
 		t.Errorf("the problems are %+v, want those of the two releases that cannot be read", s.Report.Problems)
+	}
+}
+
+// Who may write Secrets in a cluster cannot have the server decode documents of any size, nor for as long as it takes.
+func TestReleaseIsBounded(t *testing.T) {
+	t.Parallel()
+	long := "apiVersion: flowcontrol.apiserver.k8s.io/v1beta3\nkind: FlowSchema\nspec: [" + strings.Repeat("1,", maxLiveDocument/2) + "]\n"
+	many := strings.Repeat("---\napiVersion: flowcontrol.apiserver.k8s.io/v1beta3\nkind: FlowSchema\nmetadata: {name: "+strings.Repeat("x", 500)+"}\n", maxFindings+5)
+	data := func(manifest string) []byte {
+		b, err := base64.StdEncoding.DecodeString(packed(t, map[string]any{"name": "shop", "manifest": manifest}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	scan := func(ctx context.Context, manifest string) Report {
+		s, err := New("1.32")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.most = maxLiveDocument
+		s.release(ctx, releaseSecret{Data: map[string][]byte{"release": data(manifest)}})
+		return s.Report
+	}
+	if r := scan(t.Context(), long); len(r.Findings) != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, "longer than 2 MiB") {
+		t.Errorf("a long document: %+v", r)
+	}
+	if r := scan(t.Context(), many); len(r.Findings) != maxFindings || r.LeftOut != 5 || len(r.Findings[0].Object) > 300 || !strings.Contains(r.summary(), "5 more") {
+		t.Errorf("many documents: %d findings and %d left out", len(r.Findings), r.LeftOut)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := scan(gone, many); len(r.Findings) != 0 {
+		t.Errorf("whom nobody waits for finds %d", len(r.Findings))
 	}
 }
 

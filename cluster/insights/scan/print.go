@@ -40,7 +40,11 @@ func (r *Report) summary() string {
 			removed++
 		}
 	}
-	return fmt.Sprintf("%d objects in %d files: Kubernetes %s does not serve %d of them, and %d are of APIs that end later.", r.Objects, r.Files, r.Target, removed, len(r.Findings)-removed)
+	text := fmt.Sprintf("%d objects in %d files: Kubernetes %s does not serve %d of them, and %d are of APIs that end later.", r.Objects, r.Files, r.Target, removed, len(r.Findings)-removed)
+	if r.LeftOut > 0 {
+		text += fmt.Sprintf(" %d more findings and problems are left out.", r.LeftOut)
+	}
+	return text
 }
 
 func (r *Report) table(w io.Writer) error {

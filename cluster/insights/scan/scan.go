@@ -16,8 +16,16 @@ import (
 	"minato.dev/minato/kube"
 )
 
-// maxDocument is the longest document that is read. What kube-apiserver takes is shorter.
-const maxDocument = 16 << 20
+const (
+	// maxDocument is the longest document of a file that is read.
+	maxDocument = 16 << 20
+	// maxFindings is how many findings a report has, and how many problems.
+	maxFindings = 10_000
+	// maxName is how much of a name a finding shows, which is all of one that Kubernetes takes.
+	maxName = 253
+	// maxProblem is how much of the text of a problem is shown.
+	maxProblem = 500
+)
 
 // Severity is how bad a finding is.
 type Severity string
@@ -57,6 +65,8 @@ type Report struct {
 	Objects  int       `json:"objects"`
 	Findings []Finding `json:"findings"`
 	Problems []Problem `json:"problems"`
+	// LeftOut is how many findings and problems there are beyond those.
+	LeftOut int `json:"leftOut,omitempty"`
 }
 
 // Scanner scans for a target, a minor that what is scanned is to run on. Make it with New.
@@ -66,6 +76,7 @@ type Scanner struct {
 	Report Report
 
 	target int
+	most   int // bytes of a document
 }
 
 // New makes a Scanner for a minor: "1.36".
@@ -78,7 +89,7 @@ func New(target string) (*Scanner, error) {
 		}
 		return nil, fmt.Errorf("unknown Kubernetes version %q: there are %s", target, strings.Join(known, ", "))
 	}
-	return &Scanner{target: v.Number(), Report: Report{Target: v.Minor, Findings: []Finding{}, Problems: []Problem{}}}, nil
+	return &Scanner{target: v.Number(), most: maxDocument, Report: Report{Target: v.Minor, Findings: []Finding{}, Problems: []Problem{}}}, nil
 }
 
 // Reader scans a stream of YAML or JSON documents.
@@ -105,9 +116,9 @@ func (s *Scanner) Reader(source string, r io.Reader) {
 				line = line[3:]
 			}
 			within = full
-			if len(doc)+len(line) > maxDocument && !skipping {
+			if len(doc)+len(line) > s.most && !skipping {
 				skipping = true
-				s.problem(source, begin, fmt.Errorf("the document is longer than %d MiB, and is left out", maxDocument>>20))
+				s.problem(source, begin, fmt.Errorf("the document is longer than %d MiB, and is left out", s.most>>20))
 			}
 			if !skipping {
 				doc = append(doc, line...)
@@ -130,7 +141,11 @@ func separator(line []byte) bool {
 }
 
 func (s *Scanner) problem(source string, line int, err error) {
-	s.Report.Problems = append(s.Report.Problems, Problem{source, line, strings.ReplaceAll(err.Error(), "\n", " ")})
+	if len(s.Report.Problems) >= maxFindings {
+		s.Report.LeftOut++
+		return
+	}
+	s.Report.Problems = append(s.Report.Problems, Problem{source, line, fmt.Sprintf("%.*s", maxProblem, strings.ReplaceAll(err.Error(), "\n", " "))})
 }
 
 // document scans one document. Most are told by two of their lines to be of APIs that stay, and are not decoded.
@@ -192,7 +207,8 @@ func (s *Scanner) Object(source string, line int, apiVersion, kind, namespace, n
 	if a == nil {
 		return
 	}
-	f := Finding{Source: source, Line: line, Usage: a.Path(), RemovedIn: a.Removed, Object: strings.TrimSpace(kind + " " + strings.TrimPrefix(namespace+"/"+name, "/"))}
+	named := strings.TrimPrefix(fmt.Sprintf("%.*s/%.*s", maxName, namespace, maxName, name), "/")
+	f := Finding{Source: source, Line: line, Usage: a.Path(), RemovedIn: a.Removed, Object: strings.TrimSpace(kind + " " + named)}
 	switch {
 	case a.RemovedIn() <= s.target:
 		f.Severity = Removed
@@ -203,6 +219,10 @@ func (s *Scanner) Object(source string, line int, apiVersion, kind, namespace, n
 	}
 	if a.Replacement != nil {
 		f.Instead, f.InsteadFrom = a.Replacement.Path(), a.Replacement.Introduced
+	}
+	if len(s.Report.Findings) >= maxFindings {
+		s.Report.LeftOut++
+		return
 	}
 	s.Report.Findings = append(s.Report.Findings, f)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -95,17 +96,23 @@ func target(host string, u *url.URL) (bucket, key string) {
 	return bucket, key
 }
 
+// endpoint are the names of S3's endpoints, with a bucket before them or not: s3.us-east-1.amazonaws.com, data.s3.localhost.
+var endpoint = regexp.MustCompile(`^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-[0-9])?\.(?:amazonaws\.com|amazonaws\.com\.cn|localhost)$`)
+
+// virtualHost is the bucket that a host names, if it names one. Buckets' names may have dots, and begin as endpoints' do.
 func virtualHost(host string) (bucket string, ok bool) {
 	name, _, _ := strings.Cut(host, ":")
-	if strings.HasPrefix(name, "s3.") || strings.HasPrefix(name, "s3-") {
-		return "", false
+	if m := endpoint.FindStringSubmatch(name); m != nil {
+		return m[1], m[1] != ""
 	}
-	for _, marker := range []string{".s3.", ".s3-"} {
-		if bucket, _, ok := strings.Cut(name, marker); ok && bucket != "" {
-			return bucket, true
-		}
+	if bucket, ok := strings.CutSuffix(name, ".localhost"); ok {
+		return bucket, true
 	}
-	return strings.CutSuffix(name, ".localhost")
+	// An endpoint under a domain of somebody's own.
+	if i := strings.LastIndex(name, ".s3."); i > 0 {
+		return name[:i], true
+	}
+	return "", false
 }
 
 // operation is a row of the table of operations: what a request must have for it.

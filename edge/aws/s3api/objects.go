@@ -154,7 +154,8 @@ func headObject(r *request) error {
 // describe writes the head of an answer with an object, or with a range of it.
 func (r *request) describe(o *objectstore.Object) (offset, length int64, err error) {
 	h := r.w.Header()
-	if offset, length, err = byteRange(r.Header.Get("Range"), o.Size); err != nil {
+	span, partial, err := byteRange(r.Header.Get("Range"), o.Size)
+	if err != nil {
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
 		return 0, 0, err
 	}
@@ -175,51 +176,20 @@ func (r *request) describe(o *objectstore.Object) (offset, length int64, err err
 	h.Set("Etag", `"`+o.ETag+`"`)
 	h.Set("Last-Modified", o.Modified.Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Length", strconv.FormatInt(length, 10))
+	h.Set("Content-Length", strconv.FormatInt(span.length, 10))
 	status := http.StatusOK
-	if length != o.Size {
+	if partial {
 		status = http.StatusPartialContent
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+length-1, o.Size))
-	} else if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", span.offset, span.offset+span.length-1, o.Size))
+	}
+	if span.length == o.Size && strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
 		r.checksums(&o.Meta)
 	}
 	r.w.WriteHeader(status)
-	return offset, length, nil
-}
-
-// byteRange is the range of a size that a Range header asks for: all of it where there is none, or one that is not understood
-// (RFC 9110, 14.2).
-func byteRange(header string, size int64) (offset, length int64, err error) {
-	spec, ok := strings.CutPrefix(header, "bytes=")
-	first, last, dash := strings.Cut(spec, "-")
-	if !ok || !dash || strings.Contains(spec, ",") {
-		return 0, size, nil
-	}
-	unsatisfiable := minato.Errorf(minato.Invalid, "The requested range is not satisfiable").Because(s3.InvalidRange).With("RangeRequested", header)
-	from, understood := position(first)
-	to, bounded := position(last)
-	switch {
-	case first == "" && bounded && to > 0 && size > 0: // the last bytes
-		to = min(to, size)
-		return size - to, to, nil
-	case first == "" && bounded:
-		return 0, 0, unsatisfiable
-	case !understood || last != "" && (!bounded || to < from):
-		return 0, size, nil
-	case from >= size:
-		return 0, 0, unsatisfiable
-	case last == "":
-		to = size - 1
-	}
-	return from, min(to, size-1) - from + 1, nil
+	return span.offset, span.length, nil
 }
 
 // position is a number in a Range header.
-func position(s string) (int64, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n >= 0
-}
-
 func deleteObject(r *request) error {
 	return r.noContent(r.service.DeleteObject(r.ctx(), r.caller, r.ref, r.conditions("")))
 }

@@ -148,6 +148,9 @@ func TestObjects(t *testing.T) {
 	if got, out := get(t, c, &s3.GetObjectInput{Key: &key, Range: sdk.String("bytes=6-")}); got != "world" || *out.ContentRange != "bytes 6-10/11" {
 		t.Errorf("a range: %q, %s", got, *out.ContentRange)
 	}
+	if got, out := get(t, c, &s3.GetObjectInput{Key: &key, Range: sdk.String("bytes=0-99")}); got != "hello world" || out.ContentRange == nil || *out.ContentRange != "bytes 0-10/11" {
+		t.Errorf("a range that is all of it: %q, %+v", got, out)
+	}
 	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: &key, Range: sdk.String("bytes=11-")})
 	refused(t, err, "InvalidRange", "not satisfiable")
 	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: &key, IfMatch: sdk.String("other")})

@@ -64,7 +64,10 @@ func uploadPartCopy(r *request) error {
 	}
 	in := s3.Copy{Ref: r.ref, Source: source, SourceIf: r.conditions("X-Amz-Copy-Source-"), UploadID: ref.UploadID, PartNumber: ref.Number}
 	if header := r.Header.Get("X-Amz-Copy-Source-Range"); header != "" {
-		in.Range = func(size int64) (int64, int64, error) { return byteRange(header, size) }
+		in.Range = func(size int64) (int64, int64, error) {
+			part, err := copyRange(header, size)
+			return part.offset, part.length, err
+		}
 	}
 	p, err := r.service.CopyPart(r.ctx(), r.caller, in)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"minato.dev/minato/engine/etcd/etcdtest"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/etcdstore"
+	"minato.dev/minato/engine/store/mirror"
 )
 
 type boat struct {
@@ -80,6 +81,54 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(elsewhere, "a:2")
+}
+
+// TestMirrorOutage: a mirror whose etcd is away says so before it is long out of date, and once etcd is back it shows what others have
+// written, and answers from memory again.
+func TestMirrorOutage(t *testing.T) {
+	t.Parallel()
+	c := etcdtest.Config(t)
+	stop := etcdtest.Serve(t, c)
+	server := etcdtest.Bootstrapped(t, c)
+	others := etcdstore.New(server.Client)
+	m := mirror.New(etcdstore.New(server.Connect(t, etcd.Root)), "/minato/", "/minato/boats/")
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	go func() { _ = m.Run(ctx) }()
+	rev, err := m.Commit(ctx, store.Create("/minato/boats/a", []byte("1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// until asks for a boat, as often as clients do, until the answer is one of these.
+	until := func(want func(error) bool) {
+		t.Helper()
+		for range time.Tick(10 * time.Millisecond) {
+			short, done := context.WithTimeout(ctx, 300*time.Millisecond)
+			_, err := m.Get(short, "/minato/boats/a")
+			done()
+			if want(err) {
+				return
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("the mirror goes on to answer %v", err)
+			}
+		}
+	}
+	until(func(err error) bool { return err == nil })
+	stop()
+	until(func(err error) bool { return minato.Is(err, minato.Unavailable) })
+
+	etcdtest.Serve(t, c)
+	if _, err := others.Commit(ctx, store.Delete("/minato/boats/a", rev)); err != nil {
+		t.Fatal(err)
+	}
+	until(func(err error) bool { return errors.Is(err, store.ErrNotFound) })
+	if _, err := m.Commit(ctx, store.Create("/minato/boats/a", []byte("2"))); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := m.Get(ctx, "/minato/boats/a"); err != nil || string(e.Value) != "2" {
+		t.Errorf("after a commit of its own the mirror has %+v, %v", e, err)
+	}
 }
 
 // TestForbidden: what an identity may not do fails at once and is not taken for an outage.

@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"minato.dev/minato/internal/testenv"
+)
+
+// privateSubnetScript makes a subnet of the default VPC that no route leads out of, and prints its id.
+const privateSubnetScript = `
+vpc=$(aws ec2 describe-vpcs --filters Name=is-default,Values=true --query 'Vpcs[0].VpcId' --output text)
+subnet=$(aws ec2 create-subnet --vpc-id $vpc --cidr-block 172.31.208.0/28 --query Subnet.SubnetId --output text)
+table=$(aws ec2 create-route-table --vpc-id $vpc --query RouteTable.RouteTableId --output text)
+aws ec2 associate-route-table --route-table-id $table --subnet-id $subnet > associated
+echo $subnet
+`
+
+// testFargate: a pod that a Fargate profile selects gets a machine of its own, of its size, where nothing else goes; the machine goes
+// with the pod.
+func (n *realNodes) testFargate(t *testing.T) {
+	c := n.client
+	file := filepath.Join(t.TempDir(), "trust.json")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(trust, "eks.amazonaws.com", "eks-fargate-pods.amazonaws.com")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	role := c.AWS(t, "iam", "create-role", "--role-name", "real-fargate", "--assume-role-policy-document", "file://"+file, "--query", "Role.Arn", "--output", "text")
+	subnet := strings.TrimSpace(c.Shell(t, privateSubnetScript))
+	profile := []string{"--cluster-name", n.name, "--fargate-profile-name", "alone"}
+	c.AWS(t, append([]string{"eks", "create-fargate-profile", "--pod-execution-role-arn", role, "--subnets", subnet,
+		"--selectors", `[{"namespace":"alone","labels":{"runtime":"fargate"}}]`}, profile...)...)
+	c.AWS(t, append([]string{"eks", "wait", "fargate-profile-active"}, profile...)...)
+	n.kubectl(t, "create", "namespace", "alone")
+	// As many processors as this machine may not have.
+	n.kubectl(t, "-n", "alone", "run", "picked", "--image=minato.local/echo", "--labels=runtime=fargate", "--overrides",
+		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"3500m","memory":"256Mi"}}}]}}`)
+	n.kubectl(t, "-n", "alone", "run", "other", "--image=minato.local/echo")
+	n.kubectl(t, "-n", "alone", "wait", "pod/picked", "pod/other", "--for=condition=Ready", "--timeout=120s")
+	node := n.kubectl(t, "-n", "alone", "get", "pod", "picked", "-o", "jsonpath={.spec.nodeName}")
+	if labels := n.kubectl(t, "get", "node", node, "-o", "jsonpath={.metadata.labels.eks\\.amazonaws\\.com/compute-type} {.spec.taints[*].key}"); labels != "fargate eks.amazonaws.com/compute-type" {
+		t.Errorf("the node's kind and taints are %q", labels)
+	}
+	if size := n.kubectl(t, "-n", "alone", "get", "pod", "picked", "-o", "jsonpath={.metadata.annotations.CapacityProvisioned}"); size != "4vCPU 8GB" {
+		t.Errorf("the pod got %q", size)
+	}
+	others := n.kubectl(t, "get", "pods", "-A", "--field-selector", "spec.nodeName="+node, "-o", "jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.labels.k8s-app} {end}")
+	for pod := range strings.FieldsSeq(others) {
+		if pod != "alone/" && pod != "kube-system/aws-node" && pod != "kube-system/kube-proxy" {
+			t.Errorf("there are also pods %s on the node", others)
+		}
+	}
+	n.kubectl(t, "delete", "namespace", "alone", "--wait=false")
+	testenv.Eventually(t, settle, func() error {
+		if left := n.kubectl(t, "get", "node", node, "--ignore-not-found", "-o", "name"); left != "" {
+			return fmt.Errorf("the pod's node is left")
+		}
+		return nil
+	})
+	c.AWS(t, append([]string{"eks", "delete-fargate-profile"}, profile...)...)
+	c.AWS(t, append([]string{"eks", "wait", "fargate-profile-deleted"}, profile...)...)
+}

@@ -1,0 +1,63 @@
+package s3api
+
+import (
+	"strconv"
+	"strings"
+
+	"minato.dev/minato"
+	"minato.dev/minato/service/s3"
+)
+
+// span is a part of an object.
+type span struct{ offset, length int64 }
+
+// byteRange is what a Range header asks for of a size, and whether it asks for a part, which may be all of it. One that is not understood
+// asks for nothing (RFC 9110, 14.2).
+func byteRange(header string, size int64) (s span, partial bool, err error) {
+	whole := span{0, size}
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	if !ok || !dash || strings.Contains(spec, ",") {
+		return whole, false, nil
+	}
+	unsatisfiable := minato.Errorf(minato.Invalid, "The requested range is not satisfiable").Because(s3.InvalidRange).With("RangeRequested", header)
+	from, understood := position(first)
+	to, bounded := position(last)
+	switch {
+	case first == "" && bounded && to > 0 && size > 0: // the last bytes
+		to = min(to, size)
+		return span{size - to, to}, true, nil
+	case first == "" && bounded:
+		return span{}, false, unsatisfiable
+	case !understood || last != "" && (!bounded || to < from):
+		return whole, false, nil
+	case from >= size:
+		return span{}, false, unsatisfiable
+	case last == "":
+		to = size - 1
+	}
+	return span{from, min(to, size-1) - from + 1}, true, nil
+}
+
+// copyRange is what x-amz-copy-source-range asks for of a size. What it does not say exactly is refused: the copy would have other bytes
+// than its maker thinks.
+func copyRange(header string, size int64) (span, error) {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, _ := strings.Cut(spec, "-")
+	from, understood := position(first)
+	to, bounded := position(last)
+	if !ok || !understood || !bounded || to < from {
+		return span{}, minato.Errorf(minato.Invalid, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "+
+			"zero-based offsets of the first and last bytes to copy").Because(s3.InvalidArgument).With("ArgumentName", "x-amz-copy-source-range").With("ArgumentValue", header)
+	}
+	if to >= size {
+		return span{}, minato.Errorf(minato.Invalid, "Range specified is not valid for source object of size: %d", size).Because(s3.InvalidArgument).
+			With("ArgumentName", "x-amz-copy-source-range").With("ArgumentValue", header)
+	}
+	return span{from, to - from + 1}, nil
+}
+
+func position(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0
+}
