@@ -114,9 +114,9 @@ func (c *cluster) addNodes(ctx context.Context, subset string) error {
 		create = append(create, "--labels", "minato.dev/node=simulated")
 	}
 	commands := [][]string{create, {"eks", "wait", "nodegroup-active", "--cluster-name", clusterName, "--nodegroup-name", subset}}
-	if subset == "one" {
-		commands = slices.Concat(c.removeSimulated(ctx), addonCommands(), commands, [][]string{
-			{"eks", "wait", "addon-active", "--cluster-name", clusterName, "--addon-name", "coredns"},
+	if subset == "one" { // coredns last: it cannot run without a node, and waiting for it would fail at once
+		commands = slices.Concat(c.removeSimulated(ctx), [][]string{addon("create-addon", "vpc-cni"), addon("create-addon", "kube-proxy")}, commands, [][]string{
+			addon("create-addon", "coredns"), slices.Insert(addon("addon-active", "coredns"), 1, "wait"),
 		})
 	}
 	for _, command := range commands {
@@ -136,11 +136,8 @@ func (c *cluster) removeSimulated(ctx context.Context) [][]string {
 	return [][]string{append([]string{"eks", "delete-nodegroup"}, group...), append([]string{"eks", "wait", "nodegroup-deleted"}, group...)}
 }
 
-func addonCommands() (commands [][]string) {
-	for _, addon := range []string{"vpc-cni", "kube-proxy", "coredns"} {
-		commands = append(commands, []string{"eks", "create-addon", "--cluster-name", clusterName, "--addon-name", addon})
-	}
-	return commands
+func addon(command, name string) []string {
+	return []string{"eks", command, "--cluster-name", clusterName, "--addon-name", name}
 }
 
 // role makes a role that a service may have, with AWS's policies.
