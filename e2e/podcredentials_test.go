@@ -65,7 +65,7 @@ func TestPodCredentials(t *testing.T) {
 		pods.answers(t, pod, "write", "AccessDenied")
 	}
 	pods.answers(t, "js", "credentials", "CREDENTIALS_HTTP ASIA")
-	pods.answers(t, "js-irsa", "credentials", "CREDENTIALS_STS_ASSUME_ROLE_WEB_ID ASIA")
+	pods.answers(t, "js-irsa", "credentials", "CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN ASIA")
 	before := pods.ask(t, "app", "credentials")
 	if !strings.Contains(before, "CredentialsEndpointProvider") {
 		t.Errorf("the credentials of the pod with an association are of %s", before)
