@@ -190,8 +190,10 @@ func (m *Store) covers(key string) bool {
 func (m *Store) written(op store.Op, rev store.Revision) (ok bool) {
 	k := known{at: rev}
 	switch op.Verb {
-	case store.VerbCheck, store.VerbAbsent:
-		return true
+	case store.VerbCheck: // which held: what is known must not be older
+		return op.If == store.AnyRevision || m.entries[op.Key].Modified == op.If
+	case store.VerbAbsent:
+		return m.entries[op.Key].Key == ""
 	case store.VerbCreate:
 		k.Entry = store.Entry{Key: op.Key, Value: bytes.Clone(op.Value), Created: rev, Modified: rev}
 	case store.VerbUpdate:

@@ -332,6 +332,36 @@ func randomOp(r *rand.Rand, s store.Store, key string, step int) store.Op {
 	return store.Update(key, value, e.Modified)
 }
 
+// TestCheckTells: a check that holds tells that the copy is behind what somebody else has written.
+func TestCheckTells(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, m := newFaulty(t)
+		if _, err := m.Commit(t.Context(), store.Create("/m/a/1", []byte("old")), store.Create("/m/a/2", nil)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		release := f.hold()
+		defer release()
+		rev, err := f.Store.Commit(t.Context(), store.Update("/m/a/1", []byte("new"), store.AnyRevision), store.Delete("/m/a/2", store.AnyRevision))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := m.Get(t.Context(), "/m/a/1"); err != nil || string(e.Value) != "old" {
+			t.Fatalf("the watch is held, and the mirror has %s, %v", e.Value, err)
+		}
+		if _, err := m.Commit(t.Context(), store.Check("/m/a/1", rev), store.Absent("/m/a/2")); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := m.Get(t.Context(), "/m/a/1"); err != nil || string(e.Value) != "new" {
+			t.Errorf("after the check the mirror has %s, %v", e.Value, err)
+		}
+		if e, err := m.Get(t.Context(), "/m/a/2"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("after the check the mirror has %+v, %v", e, err)
+		}
+	})
+}
+
 // TestAnswersFromMemory: reads ask the store for nothing, of keys that are there and of those that are not, while the watch is alive.
 func TestAnswersFromMemory(t *testing.T) {
 	t.Parallel()
