@@ -82,9 +82,10 @@ func stable(version string) bool {
 }
 
 // ofControlPlane is whether the control plane keeps an object by itself, as the IPAddress of a Service: then the one of an earlier minor
-// does without.
+// does without. Its controllers write status under names of their own.
 func (o object) ofControlPlane() bool {
-	return len(o.Metadata.ManagedFields) > 0 && !slices.ContainsFunc(o.Metadata.ManagedFields, func(f managed) bool {
+	written := slices.DeleteFunc(slices.Clone(o.Metadata.ManagedFields), func(f managed) bool { return f.Subresource != "" })
+	return len(written) > 0 && !slices.ContainsFunc(written, func(f managed) bool {
 		return f.Manager != "kube-apiserver" && f.Manager != "kube-controller-manager"
 	})
 }

@@ -113,8 +113,8 @@ type object struct {
 	raw json.RawMessage
 }
 
-// managed tells of a program that has written an object.
-type managed struct{ Manager string }
+// managed tells of a program that has written an object, or a subresource of it.
+type managed struct{ Manager, Subresource string }
 
 // into reads more of it.
 func (o object) into(out any) error { return json.Unmarshal(o.raw, out) }

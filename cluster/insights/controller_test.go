@@ -63,7 +63,7 @@ func TestChecks(t *testing.T) {
 	definition := []string{`{"metadata":{"name":"carts"},"spec":{"group":"shop.example.com","names":{"plural":"carts"},"versions":[{"name":"v1alpha1","served":true,"deprecated":true},{"name":"v1","served":true}]}}`}
 	classes := apiKey{"storage.k8s.io", "v1", "volumeattributesclasses"}
 	class := func(manager string) lists {
-		return lists{classes.path(): {fmt.Sprintf(`{"metadata":{"name":"fast","managedFields":[{"manager":%q}]}}`, manager)}}
+		return lists{classes.path(): {fmt.Sprintf(`{"metadata":{"name":"fast","managedFields":[{"manager":%q},{"manager":"class-controller","subresource":"status"}]}}`, manager)}}
 	}
 	to134 := func(c *eks.Cluster) { // whose classes of volume attributes came with it
 		c.Spec.Version, c.Status.Versions[0].Version, c.Status.Versions[1].Version = "1.34", "1.33", "1.34"
