@@ -1,23 +1,15 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -26,9 +18,9 @@ import (
 const federated = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%[1]s"},"Action":"sts:AssumeRoleWithWebIdentity",
 "Condition":{"StringEquals":{"%[2]s:aud":"sts.amazonaws.com","%[2]s:sub":"system:serviceaccount:default:irsa"}}}]}`
 
-// TestPodCredentials is an AWS SDK in real pods on a real node, which nobody has told anything: with EKS Pod Identity it has the role of
-// its association, with IRSA that of its annotation; and it goes on while the server is away. Minato's clock is another than the machine's, by
-// which the SDK and the agent go.
+// TestPodCredentials is the AWS SDKs for Go and for JavaScript in real pods on a real node, which nobody has told anything: with EKS Pod
+// Identity they have the role of their association, with IRSA that of their annotation; and they go on while the server is away. Minato's
+// clock is another than the machine's, by which the SDKs and the agent go. In the end the cluster is one that runs elsewhere.
 func TestPodCredentials(t *testing.T) {
 	t.Parallel()
 	testenv.NeedNodes(t)
@@ -39,17 +31,22 @@ func TestPodCredentials(t *testing.T) {
 	role := admin.AWS(t, "iam", "create-role", "--role-name", "credentials-app", "--assume-role-policy-document", podTrust, "--query", "Role.Arn", "--output", "text")
 	associate(t, admin, k.name, "app", role)
 	k.irsaRole(t, "credentials-irsa")
-	readableData(t, admin, "credentials-app")
+	readableData(t, admin, "credentials-app", "credentials-irsa")
 	k.tagAssociations(t)
 	k.targetRole(t, e.As(t, "444455556666"))
-	img := sdkImage(t)
-	if err := crane.Push(img, registryHost(t, e)+"/sdkpod:v1", crane.WithAuth(login(admin)), crane.Insecure); err != nil {
-		t.Fatal(err)
+	for name, img := range map[string]v1.Image{"sdkpod": sdkImage(t), "sdkjs": sdkJSImage(t)} {
+		if err := crane.Push(img, registryHost(t, e)+"/"+name+":v1", crane.WithAuth(login(admin)), crane.Insecure); err != nil {
+			t.Fatal(err)
+		}
 	}
 	k.addNode(t, e)
 	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=60s")
 
-	pods := newSDKPods(t, k, "app", "irsa", "tagged", "untagged", "narrowed", "target")
+	k.kubectl(t, "run", "asker", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent", "--", "sleep", "infinity")
+	pods := sdkPods{cluster: k, ips: map[string]string{}}
+	pods.add(t,
+		sdkPod{name: "app"}, sdkPod{name: "irsa"}, sdkPod{name: "tagged"}, sdkPod{name: "untagged"}, sdkPod{name: "narrowed"}, sdkPod{name: "target"},
+		sdkPod{name: "host", account: "app", more: ", hostNetwork: true"}, sdkPod{name: "js", account: "app", image: "sdkjs"}, sdkPod{name: "js-irsa", account: "irsa", image: "sdkjs"})
 	for pod, want := range map[string]string{
 		"app": ":assumed-role/credentials-app/eks-credential-app-", "irsa": ":assumed-role/credentials-irsa/", "host": ":assumed-role/credentials-app/eks-credential-host-",
 		"target": "arn:aws:sts::444455556666:assumed-role/credentials-target/eks-credential-target-",
@@ -57,14 +54,18 @@ func TestPodCredentials(t *testing.T) {
 		pods.answers(t, pod, "whoami", want)
 	}
 	for pod, want := range map[string]string{
-		"app": "hello", "host": "hello", "target": "hello",
+		"app": "hello", "host": "hello", "target": "hello", "js": "hello", "js-irsa": "hello",
 		"tagged":   "with an explicit deny in an identity-based policy", // by the tag that tells its namespace
 		"untagged": "hello",
 		"narrowed": "because no session policy allows the s3:GetObject action",
 	} {
 		pods.answers(t, pod, "read", want)
 	}
-	pods.answers(t, "app", "write", "AccessDenied")
+	for _, pod := range []string{"app", "js", "js-irsa"} {
+		pods.answers(t, pod, "write", "AccessDenied")
+	}
+	pods.answers(t, "js", "credentials", "CREDENTIALS_HTTP ASIA")
+	pods.answers(t, "js-irsa", "credentials", "CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN ASIA")
 	before := pods.ask(t, "app", "credentials")
 	if !strings.Contains(before, "CredentialsEndpointProvider") {
 		t.Errorf("the credentials of the pod with an association are of %s", before)
@@ -81,6 +82,35 @@ func TestPodCredentials(t *testing.T) {
 	pods.answers(t, "irsa", "whoami", ":assumed-role/credentials-irsa/")
 	k.kubectl(t, "-n", "kube-system", "delete", "pod", "-l", "app.kubernetes.io/name=eks-pod-identity-agent")
 	pods.answers(t, "app", "read", "hello")
+	pods.answers(t, "js", "read", "hello")
+	pods.testElsewhere(t, e, role)
+}
+
+// testElsewhere has the cluster be one that its server knows by its issuer and keys only, with the agent that the manifest gives its nodes.
+func (p sdkPods) testElsewhere(t *testing.T, e *testenv.Env, role string) {
+	t.Helper()
+	k, name := p.cluster, "credentials-elsewhere"
+	k.client.AWS(t, "eks", "delete-addon", "--cluster-name", k.name, "--addon-name", "eks-pod-identity-agent")
+	k.client.AWS(t, "eks", "wait", "addon-deleted", "--cluster-name", k.name, "--addon-name", "eks-pod-identity-agent")
+	testenv.Eventually(t, time.Minute, func() error {
+		if left := k.kubectl(t, "-n", "kube-system", "get", "pod", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-o", "name"); left != "" {
+			return fmt.Errorf("the add-on's agent is still there: %s", left)
+		}
+		return nil
+	})
+	cluster := k.register(t, name)
+	key := agentKey(t, k.client, "credentials-agent", cluster)
+	k.kubectl(t, "-n", "kube-system", "create", "secret", "generic", "eks-pod-identity-agent", "--from-literal=aws-access-key-id="+key[0], "--from-literal=aws-secret-access-key="+key[1])
+	for i, address := range []string{"192.0.2.1", "127.0.0.1"} { // its nodes reach the server at another address than its kube-apiserver
+		manifest := e.Minato(t, "identity", "manifest", "--cluster", name, "--address", address, "--image", "minato.local/eks/eks-pod-identity-agent:v1.0.0", "--home", string(e.Home))
+		k.kubectl(t, "apply", "-f", k.file(t, strings.Split(manifest, "\n---\n")[i]))
+	}
+	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=60s")
+	k.client.AWS(t, "eks", "create-pod-identity-association", "--cluster-name", name, "--namespace", "default", "--service-account", "elsewhere", "--role-arn", role)
+	p.add(t, sdkPod{name: "elsewhere"}, sdkPod{name: "elsewhere-js", account: "elsewhere", image: "sdkjs"})
+	p.answers(t, "elsewhere", "whoami", ":assumed-role/credentials-app/eks-credential-elsewhere-")
+	p.answers(t, "elsewhere-js", "read", "hello")
+	p.answers(t, "elsewhere-js", "write", "AccessDenied")
 }
 
 // tagAssociations has pods of three ServiceAccounts with one role, which may read but for pods with the tag of the namespace default: one
@@ -117,45 +147,51 @@ func (k *cluster) targetRole(t *testing.T, elsewhere *testenv.Client) {
 		"--role-arn", role, "--target-role-arn", target)
 }
 
-// sdkPods are pods with e2e/sdkpod, and one more that asks them.
+// sdkPods are pods that do what they are asked with an AWS SDK, and the pod asker that asks them.
 type sdkPods struct {
 	cluster *cluster
-	names   []string
-	ips     []string
+	ips     map[string]string
 }
 
-// newSDKPods makes a pod of each of these ServiceAccounts, and one of app in the node's own network, and waits for them.
-func newSDKPods(t *testing.T, k *cluster, accounts ...string) *sdkPods {
+// sdkPod is one of them: of the ServiceAccount of its own name and with e2e/sdkpod, unless it says otherwise.
+type sdkPod struct {
+	name, account, image string
+	more                 string // of its spec
+}
+
+// add makes pods, with ServiceAccounts that are not there, and waits for all.
+func (p sdkPods) add(t *testing.T, pods ...sdkPod) {
 	t.Helper()
-	p := &sdkPods{cluster: k}
 	var all strings.Builder
-	add := func(name, account, more string) {
-		fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: default}, spec: {serviceAccountName: %s, containers: [{name: main, image: 'minato.local/sdkpod:v1'}]%s}}\n",
-			name, account, more)
-		p.names = append(p.names, name)
-	}
-	for _, account := range accounts {
-		if account != "irsa" { // which is there, with its annotation
-			fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: default}}\n", account)
+	for _, pod := range pods {
+		if pod.account == "" {
+			pod.account = pod.name
+			if pod.name != "irsa" && pod.name != "app" { // which are there, with their annotation
+				fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: default}}\n", pod.name)
+			}
 		}
-		add(account, account, "")
+		if pod.image == "" {
+			pod.image = "sdkpod"
+		}
+		fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: default}, spec: {serviceAccountName: %s, containers: [{name: main, image: 'minato.local/%s:v1'}]%s}}\n",
+			pod.name, pod.account, pod.image, pod.more)
 	}
-	add("host", "app", ", hostNetwork: true")
-	k.kubectl(t, "apply", "-f", k.file(t, all.String()))
-	k.kubectl(t, "run", "asker", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent", "--", "sleep", "infinity")
-	k.kubectl(t, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=120s")
-	p.ips = strings.Fields(k.kubectl(t, append([]string{"get", "pod", "-o", "jsonpath={.items[*].status.podIP}"}, p.names...)...))
-	return p
+	p.cluster.kubectl(t, "apply", "-f", p.cluster.file(t, all.String()))
+	p.cluster.kubectl(t, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=120s")
+	for pair := range strings.FieldsSeq(p.cluster.kubectl(t, "get", "pod", "-o", "jsonpath={range .items[*]}{.metadata.name}={.status.podIP} {end}")) {
+		name, ip, _ := strings.Cut(pair, "=")
+		p.ips[name] = ip
+	}
 }
 
 // ask has a pod do something.
-func (p *sdkPods) ask(t *testing.T, pod, what string) string {
+func (p sdkPods) ask(t *testing.T, pod, what string) string {
 	t.Helper()
-	return p.cluster.kubectl(t, "exec", "asker", "--", "get", "http://"+p.ips[slices.Index(p.names, pod)]+":8080/"+what)
+	return p.cluster.kubectl(t, "exec", "asker", "--", "get", "http://"+p.ips[pod]+":8080/"+what)
 }
 
 // answers is that a pod comes to say something.
-func (p *sdkPods) answers(t *testing.T, pod, what, want string) {
+func (p sdkPods) answers(t *testing.T, pod, what, want string) {
 	t.Helper()
 	testenv.Eventually(t, time.Minute, func() error {
 		if got := p.ask(t, pod, what); !strings.Contains(got, want) {
@@ -165,8 +201,8 @@ func (p *sdkPods) answers(t *testing.T, pod, what, want string) {
 	})
 }
 
-// readableData makes an object in S3 that a role may read.
-func readableData(t *testing.T, c *testenv.Client, role string) {
+// readableData makes an object in S3 that roles may read.
+func readableData(t *testing.T, c *testenv.Client, roles ...string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
@@ -174,10 +210,12 @@ func readableData(t *testing.T, c *testenv.Client, role string) {
 	}
 	c.AWS(t, "s3api", "create-bucket", "--bucket", "sdkpod-data")
 	c.AWS(t, "s3api", "put-object", "--bucket", "sdkpod-data", "--key", "file", "--body", file)
-	c.AWS(t, "iam", "put-role-policy", "--role-name", role, "--policy-name", "read", "--policy-document", strings.ReplaceAll(bucketReader, "e2e-data", "sdkpod-data"))
+	for _, role := range roles {
+		c.AWS(t, "iam", "put-role-policy", "--role-name", role, "--policy-name", "read", "--policy-document", strings.ReplaceAll(bucketReader, "e2e-data", "sdkpod-data"))
+	}
 }
 
-// irsaRole makes a role for the ServiceAccount irsa, and app beside it.
+// irsaRole makes a role for the ServiceAccount irsa, and annotates app with it, too, which has an association.
 func (k *cluster) irsaRole(t *testing.T, name string) {
 	t.Helper()
 	issuer := k.client.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.identity.oidc.issuer", "--output", "text")
@@ -188,45 +226,9 @@ func (k *cluster) irsaRole(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	role := k.client.AWS(t, "iam", "create-role", "--role-name", name, "--assume-role-policy-document", "file://"+file, "--query", "Role.Arn", "--output", "text")
-	k.kubectl(t, "apply", "-f", k.file(t, "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: default}}\n---\n"+
-		"{apiVersion: v1, kind: ServiceAccount, metadata: {name: irsa, namespace: default, annotations: {eks.amazonaws.com/role-arn: '"+role+"'}}}\n"))
-}
-
-// sdkImage is an image with e2e/sdkpod.
-func sdkImage(t *testing.T) v1.Image {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sdkpod")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "./sdkpod")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	var accounts string
+	for _, account := range []string{"irsa", "app"} {
+		accounts += "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: " + account + ", namespace: default, annotations: {eks.amazonaws.com/role-arn: '" + role + "'}}}\n"
 	}
-	program, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var content bytes.Buffer
-	w := tar.NewWriter(&content)
-	err = w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "sdkpod", Mode: 0o755, Size: int64(len(program))})
-	if err == nil {
-		_, err = w.Write(program)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
-	if err == nil {
-		img, err = mutate.Config(img, v1.Config{Entrypoint: []string{"/sdkpod"}, User: "65532:65532"})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img
+	k.kubectl(t, "apply", "-f", k.file(t, accounts))
 }

@@ -106,6 +106,26 @@ func resolveListen(cfg *home.Config, o Options) error {
 		}
 		cfg.AdvertiseAddress = []string{host}
 	}
+	return checkAdvertised(host, cfg.AdvertiseAddress)
+}
+
+// checkAdvertised is whether clusters can be served on the addresses that are advertised. Whoever listens on every address may have another
+// machine forward one that this one does not have.
+func checkAdvertised(listen string, advertised []string) error {
+	if ip := net.ParseIP(listen); ip != nil && ip.IsUnspecified() {
+		return nil
+	}
+	for _, a := range advertised {
+		if net.ParseIP(a) == nil { // a name
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(a, "0"))
+		if err != nil {
+			return minato.Errorf(minato.Invalid, "--advertise-address %s: clusters cannot be served on it (%v). Name an address of this machine, as `ip -brief address` lists them, "+
+				"or listen on all of them with --listen 0.0.0.0:PORT if another machine forwards this one here", a, errors.Unwrap(err))
+		}
+		_ = l.Close()
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,25 @@ func TestResolveFirstStart(t *testing.T) {
 	}
 	if cfg.EtcdPort == 0 || cfg.HookPort == 0 || cfg.GatePort == 0 || len(cfg.EtcdEndpoints) != 1 {
 		t.Errorf("ports are missing: %+v", cfg)
+	}
+}
+
+func TestAdvertised(t *testing.T) {
+	for name, tt := range map[string]struct {
+		listen    string
+		advertise []string
+		refused   bool
+	}{
+		"loopback and a name":          {"127.0.0.1:7000", []string{"127.0.0.1", "minato.example.com"}, false},
+		"an address of no machine":     {"127.0.0.1:7000", []string{"127.0.0.1", "203.0.113.7"}, true},
+		"one that is forwarded to all": {"0.0.0.0:7000", []string{"203.0.113.7"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := resolve(t.Context(), Options{Home: home.Dir(t.TempDir()), Listen: tt.listen, Advertise: tt.advertise})
+			if refused := minato.Is(err, minato.Invalid); refused != tt.refused || err != nil && !strings.Contains(err.Error(), "--advertise-address 203.0.113.7") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 
