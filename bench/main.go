@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -62,6 +63,8 @@ var suites = []struct {
 	{"upgrade", benchUpgrade},
 	{"simulated", benchSimulated},
 	{"nodegroup", benchNodegroup},
+	{"pods", benchPods},
+	{"throughput", benchThroughput},
 	{"insights", benchInsights},
 	{"ingest", benchIngest},
 }
@@ -82,6 +85,10 @@ func main() {
 	}
 	if len(os.Args) > 2 && children[os.Args[1]] != nil {
 		fmt.Fprintln(os.Stderr, children[os.Args[1]](os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
+	if len(os.Args) == 5 && os.Args[1] == "node" {
+		fmt.Fprintln(os.Stderr, beBareNode(os.Args[2], os.Args[3], os.Args[4]))
 		os.Exit(1)
 	}
 	var o options
@@ -111,6 +118,7 @@ func run(ctx context.Context, o options) error {
 	defer func() { _ = os.RemoveAll(o.dir) }()
 
 	var rows []Row
+	var failed error
 	for _, s := range suites {
 		if !slices.Contains(strings.Split(o.suites, ","), s.name) {
 			continue
@@ -119,12 +127,13 @@ func run(ctx context.Context, o options) error {
 		fmt.Fprintf(os.Stderr, "bench: %s (load average %s)\n", s.name, bytes.TrimSpace(load))
 		r, err := s.run(ctx, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			failed = fmt.Errorf("%s: %w", s.name, err) // the figures before it hold all the same
+			break
 		}
 		rows = append(rows, r...)
 	}
 	printTable(rows)
-	return writeJSON(filepath.Join(o.bin, "bench", "results.json"), rows)
+	return errors.Join(failed, writeJSON(filepath.Join(o.bin, "bench", "results.json"), rows))
 }
 
 func printTable(rows []Row) {

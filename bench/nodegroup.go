@@ -38,7 +38,7 @@ func benchNodegroup(ctx context.Context, o options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask := &kubeAsker{server: s, cluster: k}
+	ask := s.asker(k)
 	role, err := s.createNodeRole(ctx)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func benchSimulated(ctx context.Context, o options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask := &kubeAsker{server: s, cluster: k}
+	ask := s.asker(k)
 	idle, err := s.clusterMemory(ctx, k.name)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func (s *server) upgrade(ctx context.Context, name, to string) (time.Duration, e
 
 // fill makes ConfigMaps.
 func (s *server) fill(ctx context.Context, k *cluster, n int) error {
-	ask := &kubeAsker{server: s, cluster: k}
+	ask := s.asker(k)
 	var g errgroup.Group
 	g.SetLimit(16)
 	for i := range n {

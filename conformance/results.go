@@ -63,7 +63,7 @@ func readResults(path string) ([]result, error) {
 			r := result{name: name, outcome: c.Status}
 			for _, p := range []*problem{c.Failure, c.Error} {
 				if p != nil {
-					r.message = strings.TrimSpace(p.Message + p.Text)
+					r.message, _, _ = strings.Cut(strings.TrimSpace(p.Message+p.Text), "\nIn [") // where, and goroutines: the report has it
 				}
 			}
 			if c.Skipped != nil {

@@ -54,7 +54,7 @@ In [It] at: x.go:1</failure></testcase>
 	}
 	got, err := readResults(path)
 	want := []result{
-		{"good", "passed", ""}, {"bad", "failed", "[FAILED] no\nIn [It] at: x.go:1"}, {"late", "interrupted", "by the user"},
+		{"good", "passed", ""}, {"bad", "failed", "[FAILED] no"}, {"late", "interrupted", "by the user"},
 		{"picky", "skipped", "needs two nodes"}, {"last", notReached, ""},
 	}
 	if err != nil || !slices.Equal(got, want) {

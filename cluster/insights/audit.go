@@ -158,9 +158,10 @@ var controllers = map[string]bool{
 	"system:serviceaccount:kube-system:namespace-controller":      true,
 }
 
-// components are those of the control plane, which are upgraded with it, by the users that they show certificates for. Minato's own is
-// told by its user agent too, since others may be system:masters.
+// components are those of the control plane, which are upgraded with it, by the users that they show certificates for, and Minato itself, whose
+// checks list objects.
 var components = map[string]bool{
+	"eks:cluster-bootstrap":                                true,
 	"system:apiserver":                                     true,
 	"system:kube-controller-manager":                       true,
 	"system:kube-scheduler":                                true,

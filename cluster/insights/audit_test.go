@@ -52,6 +52,8 @@ func TestParseLine(t *testing.T) {
 		"a name like it":                      {line: future("/volumeattributesclasses", "/storageclasses/volumeattributesclasses", `"resource":"volumeattributesclasses"`, `"resource":"storageclasses"`)},
 		"the garbage collector":               {line: line(`"ops"`, `"system:serviceaccount:kube-system:generic-garbage-collector"`)},
 		"the controller manager":              {line: line(`"ops"`, `"system:kube-controller-manager"`)},
+		"Minato's own checks":                 {line: future(`"ops"`, `"eks:cluster-bootstrap"`, "kubectl/v1.31.4 (linux/amd64) kubernetes/a78aa47", "minato")},
+		"who calls itself Minato":             {line: future("kubectl/v1.31.4 (linux/amd64) kubernetes/a78aa47", "minato"), counts: true},
 		"a controller of it":                  {line: line(`"ops"`, `"system:serviceaccount:kube-system:job-controller"`, "kubectl/", "kube-controller-manager/")},
 		"who calls itself controller manager": {line: line("kubectl/", "kube-controller-manager/"), counts: true},
 		"the path in a user agent":            {line: line("v1beta3", "v1", plain, "", "kubectl/v1.31.4", `\"requestURI\":\"/apis/flowcontrol.apiserver.k8s.io/v1beta3/x`)},
