@@ -79,10 +79,11 @@ spec: {priorityLevelConfiguration: {name: catch-all}, matchingPrecedence: 9998}
 `
 
 // TestInsights has clients call an API that the next minor does not serve, and sees them by their user agents; then they stop, and what
-// else was wrong is mended, and the insights say so when they are asked for again. Counts outlive kill -9, and not 30 days.
+// else was wrong is mended, and the insights say so when they are asked for again. Counts outlive kill -9, and not 30 days. The clock shows a day
+// that is more than 60 days before 1.31 leaves support, which is announced by an insight of its own.
 func TestInsights(t *testing.T) {
 	t.Parallel()
-	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-10-01"}})
+	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-09-01"}})
 	admin := e.Admin(t)
 	k := createCluster(t, admin, "insights", "--kubernetes-version", "1.31")
 	k.sees(t, map[string]string{gone132: "PASSING", "Kubelet version skew": "PASSING", deafWebhooks: "PASSING"})
