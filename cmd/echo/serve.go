@@ -63,24 +63,6 @@ func headers(w io.Writer, h http.Header) error {
 	return nil
 }
 
-// attachWait is how long get waits for somebody to attach.
-const attachWait = time.Second
-
-// awaitListener waits until standard input has something or ends, at most for attachWait. `kubectl run -i` attaches a moment
-// after the start, is told nothing of what was said before, and gives its own input once it listens. Without -i there is
-// /dev/null, which ends at once.
-func awaitListener(stdin io.Reader) {
-	heard := make(chan struct{})
-	go func() {
-		defer close(heard)
-		_, _ = stdin.Read(make([]byte, 1))
-	}()
-	select {
-	case <-heard:
-	case <-time.After(attachWait):
-	}
-}
-
 // get prints what is served at a URL. An answer that is not 2xx is printed and ends in a code of 1.
 func get(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("get", flag.ContinueOnError)
@@ -103,7 +85,7 @@ func get(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	awaitListener(os.Stdin)
+	awaitListener(ctx, os.Stdin)
 	if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
 		return err
 	}
