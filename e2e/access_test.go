@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -106,7 +105,7 @@ func TestAuthenticationModes(t *testing.T) {
 		t.Fatalf("the role is %s before anybody has let it in", got)
 	}
 	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: 'map:{{SessionName}}', groups: [viewers]}", ops))
-	testenv.Eventually(t, 5*time.Second, func() error { return differ(whoami(), "map:EKSGetTokenAuth") })
+	testenv.Eventually(t, func() error { return differ(whoami(), "map:EKSGetTokenAuth") })
 
 	k.mustUpdate(t, "--access-config", "authenticationMode=API_AND_CONFIG_MAP")
 	if got := entries(); got != me {
@@ -151,9 +150,9 @@ func TestMalformedAWSAuth(t *testing.T) {
 		return nil
 	}
 	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: ops, groups: [system:masters]}", ops))
-	testenv.Eventually(t, 5*time.Second, in)
+	testenv.Eventually(t, in)
 	k.awsAuth(t, "- rolearn: [")
-	testenv.Eventually(t, 5*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		events := k.kubectl(t, "-n", "kube-system", "get", "events", "--field-selector", "reason=MalformedAWSAuth", "-o", "jsonpath={.items[*].message}")
 		if !strings.Contains(events, "mapRoles is not a list") {
 			return fmt.Errorf("the events say %q", events)
@@ -163,7 +162,7 @@ func TestMalformedAWSAuth(t *testing.T) {
 	if err := in(); err != nil {
 		t.Errorf("a malformed aws-auth locks out whom the good one let in: %v", err)
 	}
-	testenv.Eventually(t, 100*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues[].code", "--output", "text"), "ConfigurationConflict")
 	})
 	k.delete(t)

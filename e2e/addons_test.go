@@ -31,7 +31,7 @@ func (k *cluster) addon(t *testing.T, name string) (a addon) {
 // addonIs waits until an add-on has a status, with an issue of a code if one is given.
 func (k *cluster) addonIs(t *testing.T, name, status, issue string) (a addon) {
 	t.Helper()
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		a = k.addon(t, name)
 		if a.Status != status || len(a.Health.Issues) > 0 != (issue != "") || issue != "" && a.Health.Issues[0].Code != issue {
 			return fmt.Errorf("%s is %+v, want %s %s", name, a, status, issue)
@@ -64,7 +64,7 @@ func TestDefaultAddons(t *testing.T) {
 	t.Parallel()
 	e := testenv.Shared(t)
 	k := createCluster(t, e.Admin(t), "defaults")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		have := k.kubectl(t, "-n", "kube-system", "get", "deployments,daemonsets", "-o", "name")
 		if have != "deployment.apps/coredns\ndaemonset.apps/aws-node\ndaemonset.apps/kube-proxy" {
 			return fmt.Errorf("it has %q", have)
@@ -99,7 +99,7 @@ func TestDefaultAddonsKilled(t *testing.T) {
 	k := createCluster(t, e.Admin(t), "prod")
 	e.Kill(t)
 	e.Up(t)
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if k.replicas(t) != "2" {
 			return fmt.Errorf("there is no coredns")
 		}
@@ -111,7 +111,7 @@ func TestDefaultAddonsKilled(t *testing.T) {
 func TestAddon(t *testing.T) {
 	t.Parallel()
 	k := createCluster(t, testenv.Shared(t).Admin(t), "addons")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if k.replicas(t) != "2" {
 			return fmt.Errorf("there is no coredns")
 		}
@@ -161,7 +161,7 @@ func TestAddon(t *testing.T) {
 
 	// What an add-on consists of is there again when somebody deletes it.
 	k.kubectl(t, "-n", "kube-system", "delete", "deployment/coredns", "configmap/coredns", "--wait=false")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		r := k.client.TryKubectl(t, k.config, "-n", "kube-system", "get", "deployment/coredns", "configmap/coredns")
 		if r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
@@ -194,7 +194,7 @@ func TestAddonRefused(t *testing.T) {
 		"validations":[{"expression":"object.metadata.name != 'metrics-server'","message":"no metrics here"}]}}`))
 	k.kubectl(t, "create", "-f", k.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"no-metrics"},
 		"spec":{"policyName":"no-metrics","validationActions":["Deny"]}}`))
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		r := k.client.TryKubectl(t, k.config, "create", "deployment", "metrics-server", "--image", "none", "--dry-run=server")
 		if !strings.Contains(r.Stderr, "no metrics here") {
 			return fmt.Errorf("the policy does not hold yet: %s", r)

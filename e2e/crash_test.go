@@ -41,7 +41,7 @@ func TestServerIsKilled(t *testing.T) {
 			t.Errorf("%s: got %+v, want the process %d taken over", name, p, before[name].PID)
 		}
 	}
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		for name, p := range e.Status(t).All() {
 			if p.State != "running" {
 				return fmt.Errorf("%s is %s", name, p.State)
@@ -66,7 +66,7 @@ func TestEveryProcessIsKilled(t *testing.T) {
 		if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
 			t.Fatalf("killing %s: %v", name, err)
 		}
-		testenv.Eventually(t, settle, func() error {
+		testenv.Eventually(t, func() error {
 			p := e.Status(t).All()[name]
 			if p.PID == victim.PID || p.State != "running" {
 				return fmt.Errorf("%s is %+v after its process %d was killed", name, p, victim.PID)
@@ -78,7 +78,7 @@ func TestEveryProcessIsKilled(t *testing.T) {
 	k.client.AWS(t, "eks", "wait", "cluster-active", "--name", k.name)
 	// The controllers work too: a namespace gets its ServiceAccount.
 	k.kubectl(t, "create", "namespace", "after")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if r := k.client.TryKubectl(t, k.config, "get", "serviceaccount", "default", "-n", "after"); r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
 		}
@@ -109,7 +109,7 @@ func TestKilledWhileCreating(t *testing.T) {
 // awaitProcesses waits until a component of the only cluster runs.
 func awaitProcesses(t *testing.T, e *testenv.Env, component string) {
 	t.Helper()
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		for name := range e.Status(t).All() {
 			if strings.Contains(name, component) {
 				return nil

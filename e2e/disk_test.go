@@ -32,7 +32,7 @@ func TestDiskFullWhileCreating(t *testing.T) {
 	}
 	release()
 
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if r := admin.TryKubectl(t, k.config, "get", "--raw", "/readyz"); r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
 		}
@@ -43,7 +43,7 @@ func TestDiskFullWhileCreating(t *testing.T) {
 		k.kubectl(t, "get", "configmap", name, "-o", "name")
 	}
 	if second.ExitCode != 0 {
-		testenv.Eventually(t, settle, func() error {
+		testenv.Eventually(t, func() error {
 			r := admin.TryAWS(t, "eks", "create-cluster", "--name", "second", "--role-arn", role, "--resources-vpc-config", "subnetIds="+ids)
 			if r.ExitCode != 0 && !strings.Contains(r.Stderr, "Cluster already exists") {
 				return fmt.Errorf("%s", r)

@@ -38,7 +38,7 @@ func (n *realNodes) testFargate(t *testing.T) {
 	n.kubectl(t, "-n", "alone", "run", "picked", "--image=minato.local/echo", "--labels=runtime=fargate", "--overrides",
 		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"3500m","memory":"256Mi"}}}]}}`)
 	n.kubectl(t, "-n", "alone", "run", "other", "--image=minato.local/echo")
-	n.kubectl(t, "-n", "alone", "wait", "pod/picked", "pod/other", "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "-n", "alone", "wait", "pod/picked", "pod/other", "--for=condition=Ready", "--timeout=180s")
 	node := n.kubectl(t, "-n", "alone", "get", "pod", "picked", "-o", "jsonpath={.spec.nodeName}")
 	if labels := n.kubectl(t, "get", "node", node, "-o", "jsonpath={.metadata.labels.eks\\.amazonaws\\.com/compute-type} {.spec.taints[*].key}"); labels != "fargate eks.amazonaws.com/compute-type" {
 		t.Errorf("the node's kind and taints are %q", labels)
@@ -53,7 +53,7 @@ func (n *realNodes) testFargate(t *testing.T) {
 		}
 	}
 	n.kubectl(t, "delete", "namespace", "alone", "--wait=false")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if left := n.kubectl(t, "get", "node", node, "--ignore-not-found", "-o", "name"); left != "" {
 			return fmt.Errorf("the pod's node is left")
 		}

@@ -52,15 +52,15 @@ func TestHybridNode(t *testing.T) {
 	dir := nodeFolder(t)
 	first := join(dir, "--name", "box", "--pod-cidr", "10.253.128.0/24")
 	startJoin(t, dir, first)
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if r := c.TryKubectl(t, k.config, "wait", "node/box", "--for=condition=Ready", "--timeout=5s"); r.ExitCode != 0 {
 			return fmt.Errorf("%s\n%s", r, tailOf(filepath.Join(dir, "join.log")))
 		}
 		return nil
 	})
 	k.kubectl(t, "run", "probe", "--image=minato.local/echo", "--restart=Never")
-	k.kubectl(t, "wait", "pod/probe", "--for=condition=Ready", "--timeout=120s")
-	testenv.Eventually(t, settle, func() error { // the kubelet's serving certificate may be on its way
+	k.kubectl(t, "wait", "pod/probe", "--for=condition=Ready", "--timeout=180s")
+	testenv.Eventually(t, func() error { // the kubelet's serving certificate may be on its way
 		if r := c.TryKubectl(t, k.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
 			return fmt.Errorf("exec does not reach the container: %s", r)
 		}
@@ -78,7 +78,7 @@ func TestHybridNode(t *testing.T) {
 	}
 	_ = first.Wait()
 	startJoin(t, dir, join(dir))
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if r := c.TryKubectl(t, k.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
 			return fmt.Errorf("exec does not reach a node that was killed: %s\n%s", r, tailOf(filepath.Join(dir, "join.log")))
 		}
@@ -92,10 +92,10 @@ func TestHybridNode(t *testing.T) {
 	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "registration limit") {
 		t.Errorf("an activation that is used up: %v\n%s", err, out)
 	}
-	k.kubectl(t, "delete", "pod", "probe", "--timeout=60s")
+	k.kubectl(t, "delete", "pod", "probe", "--timeout=180s")
 	id := c.AWS(t, "ssm", "describe-instance-information", "--query", "InstanceInformationList[0].InstanceId", "--output", "text")
 	c.AWS(t, "ssm", "deregister-managed-instance", "--instance-id", strings.TrimSpace(id))
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if log := tailOf(filepath.Join(dir, "join.log")); !strings.Contains(log, "the tunnel to the control plane ended") {
 			return fmt.Errorf("the tunnel of a machine that is deregistered goes on:\n%s", log)
 		}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -104,7 +103,7 @@ func TestInsights(t *testing.T) {
 		}
 		req.Header.Set("Authorization", "Bearer "+api.token)
 		req.Header.Set("User-Agent", agent)
-		testenv.Eventually(t, settle, func() error { // a custom resource that is new has 429 for a while
+		testenv.Eventually(t, func() error { // a custom resource that is new has 429 for a while
 			resp, err := api.client.Do(req)
 			if err != nil {
 				t.Fatal(err)
@@ -144,7 +143,7 @@ func TestInsights(t *testing.T) {
 	e.Kill(t)
 	call("later/1", oldFlowSchemas)
 	e.Up(t)
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		clients := map[string]int{}
 		for _, d := range k.describeInsight(t, found.ID).CategorySpecificSummary.DeprecationDetails {
 			for _, c := range d.ClientStats {
@@ -165,7 +164,7 @@ func TestInsights(t *testing.T) {
 		t.Errorf("an hour later the insight is %+v, want it to say that all have stopped, and who they were", got)
 	}
 	e.Minato(t, "clock", "advance", "31d", "--home", string(e.Home))
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		if got := k.describeInsight(t, found.ID); len(got.CategorySpecificSummary.DeprecationDetails) != 0 || got.InsightStatus.Reason != "No deprecated API usage detected within the last 30 days." {
 			return fmt.Errorf("after 31 days the insight is %+v", got)
 		}
@@ -205,7 +204,7 @@ func (k *cluster) sees(t *testing.T, want map[string]string) (found map[string]i
 // seesIn does so in a category.
 func (k *cluster) seesIn(t *testing.T, category string, want map[string]string) (found map[string]insight) {
 	t.Helper()
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		var out struct{ Insights []insight }
 		if err := json.Unmarshal([]byte(k.client.AWS(t, "eks", "list-insights", "--cluster-name", k.name, "--filter", "categories="+category)), &out); err != nil {
 			return err
@@ -239,7 +238,7 @@ func (k *cluster) refresh(t *testing.T) {
 	if got := k.client.AWS(t, "eks", "start-insights-refresh", "--cluster-name", k.name, "--query", "status", "--output", "text"); got != "IN_PROGRESS" {
 		t.Errorf("the refresh is %s", got)
 	}
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		if got := k.client.AWS(t, "eks", "describe-insights-refresh", "--cluster-name", k.name, "--query", "status", "--output", "text"); got != "COMPLETED" {
 			return fmt.Errorf("the refresh is %s", got)
 		}

@@ -51,7 +51,7 @@ func (k *cluster) waitActive(t *testing.T) {
 func (k *cluster) comesUp(t *testing.T) {
 	t.Helper()
 	k.waitActive(t)
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if r := k.client.TryKubectl(t, k.config, "get", "--raw", "/readyz"); r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
 		}

@@ -76,7 +76,7 @@ func (n *realNode) testPreparedImages(t *testing.T) {
 func (n *realNode) testPods(t *testing.T) {
 	n.kubectl(t, "run", "web", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent")
 	n.kubectl(t, "run", "probe", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent", "--", "sleep", "infinity")
-	n.kubectl(t, "wait", "pod/web", "pod/probe", "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "wait", "pod/web", "pod/probe", "--for=condition=Ready", "--timeout=180s")
 	ip := n.kubectl(t, "get", "pod", "web", "-o", "jsonpath={.status.podIP}")
 	if answer := n.kubectl(t, "exec", "probe", "--", "get", "http://"+ip+"/"); answer == "" {
 		t.Error("the pod answers nothing")
@@ -124,7 +124,7 @@ func (n *realNode) testServicesHeal(t *testing.T) {
 		if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		testenv.Eventually(t, settle, func() error {
+		testenv.Eventually(t, func() error {
 			if again := n.pidsOf(t, name); len(again) != 1 || again[0] == pids[0] {
 				return fmt.Errorf("%s: processes %v, killed %v", name, again, pids)
 			}
@@ -132,7 +132,7 @@ func (n *realNode) testServicesHeal(t *testing.T) {
 		})
 	}
 	n.waitReady(t)
-	testenv.Eventually(t, settle, func() error { // the node may be Ready still from before the kubelet was killed
+	testenv.Eventually(t, func() error { // the node may be Ready still from before the kubelet was killed
 		if r := n.client.TryKubectl(t, n.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
 		}
@@ -145,7 +145,7 @@ func (n *realNode) testServicesHeal(t *testing.T) {
 
 func (n *realNode) waitReady(t *testing.T) {
 	t.Helper()
-	n.kubectl(t, "wait", "node/"+n.host, "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "wait", "node/"+n.host, "--for=condition=Ready", "--timeout=180s")
 }
 
 // machine is the node's process.
@@ -171,14 +171,14 @@ func (n *realNode) testMachineHeals(t *testing.T) {
 	if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if now := n.machine(t); now.PID == before.PID || now.State != "running" {
 			return fmt.Errorf("the node's process is %+v", now)
 		}
 		return nil
 	})
 	n.waitReady(t)
-	n.kubectl(t, "wait", "pod/web", "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "wait", "pod/web", "--for=condition=Ready", "--timeout=180s")
 }
 
 // testGoes deletes the nodegroup, and looks for what is left.

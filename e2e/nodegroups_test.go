@@ -29,7 +29,7 @@ func TestNodegroupUpdates(t *testing.T) {
 	k.client.RefusedAWS(t, []string{"ResourceInUseException", "Cluster has nodegroups attached"}, "eks", "delete-cluster", "--name", k.name)
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=4")
 	k.kubectl(t, "create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=3")
-	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=120s")
+	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
 	k.updateNodegroup(t, "update-nodegroup-config", "--scaling-config", "desiredSize=3", "--labels", `{"addOrUpdateLabels":{"level":"two"},"removeLabels":["tier"]}`,
 		"--taints", `{"addOrUpdateTaints":[{"key":"t","value":"v","effect":"PREFER_NO_SCHEDULE"}]}`)
@@ -43,7 +43,7 @@ func TestNodegroupUpdates(t *testing.T) {
 	if n := k.countNodes(t, ""); n != 1 {
 		t.Errorf("%d nodes are left, want 1", n)
 	}
-	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=120s")
+	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 	k.client.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.delete(t)

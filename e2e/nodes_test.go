@@ -23,7 +23,7 @@ aws eks wait nodegroup-active --cluster-name NAME --nodegroup-name ng
 aws eks update-kubeconfig --name NAME
 kubectl get nodes --no-headers
 kubectl create deployment web --image=minato.local/echo && kubectl expose deployment web --port 80
-kubectl wait --for=condition=Available deployment/web --timeout=60s
+kubectl wait --for=condition=Available deployment/web --timeout=180s
 kubectl run probe --rm -i --quiet --restart=Never --image=minato.local/echo -- get http://web.default.svc.cluster.local
 kubectl logs deploy/web
 kubectl exec deploy/web -- ls /

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -40,7 +39,7 @@ func TestPodCredentials(t *testing.T) {
 		}
 	}
 	k.addNode(t, e)
-	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=60s")
+	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=180s")
 
 	k.kubectl(t, "run", "asker", "--image=minato.local/echo", "--image-pull-policy=IfNotPresent", "--", "sleep", "infinity")
 	pods := sdkPods{cluster: k, ips: map[string]string{}}
@@ -92,7 +91,7 @@ func (p sdkPods) testElsewhere(t *testing.T, e *testenv.Env, role string) {
 	k, name := p.cluster, "credentials-elsewhere"
 	k.client.AWS(t, "eks", "delete-addon", "--cluster-name", k.name, "--addon-name", "eks-pod-identity-agent")
 	k.client.AWS(t, "eks", "wait", "addon-deleted", "--cluster-name", k.name, "--addon-name", "eks-pod-identity-agent")
-	testenv.Eventually(t, time.Minute, func() error {
+	testenv.Eventually(t, func() error {
 		if left := k.kubectl(t, "-n", "kube-system", "get", "pod", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-o", "name"); left != "" {
 			return fmt.Errorf("the add-on's agent is still there: %s", left)
 		}
@@ -105,7 +104,7 @@ func (p sdkPods) testElsewhere(t *testing.T, e *testenv.Env, role string) {
 		manifest := e.Minato(t, "identity", "manifest", "--cluster", name, "--address", address, "--image", "minato.local/eks/eks-pod-identity-agent:v1.0.0", "--home", string(e.Home))
 		k.kubectl(t, "apply", "-f", k.file(t, strings.Split(manifest, "\n---\n")[i]))
 	}
-	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=60s")
+	k.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/eks-pod-identity-agent", "--timeout=180s")
 	k.client.AWS(t, "eks", "create-pod-identity-association", "--cluster-name", name, "--namespace", "default", "--service-account", "elsewhere", "--role-arn", role)
 	p.add(t, sdkPod{name: "elsewhere"}, sdkPod{name: "elsewhere-js", account: "elsewhere", image: "sdkjs"})
 	p.answers(t, "elsewhere", "whoami", ":assumed-role/credentials-app/eks-credential-elsewhere-")
@@ -177,7 +176,7 @@ func (p sdkPods) add(t *testing.T, pods ...sdkPod) {
 			pod.name, pod.account, pod.image, pod.more)
 	}
 	p.cluster.kubectl(t, "apply", "-f", p.cluster.file(t, all.String()))
-	p.cluster.kubectl(t, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=120s")
+	p.cluster.kubectl(t, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=180s")
 	for pair := range strings.FieldsSeq(p.cluster.kubectl(t, "get", "pod", "-o", "jsonpath={range .items[*]}{.metadata.name}={.status.podIP} {end}")) {
 		name, ip, _ := strings.Cut(pair, "=")
 		p.ips[name] = ip
@@ -193,7 +192,7 @@ func (p sdkPods) ask(t *testing.T, pod, what string) string {
 // answers is that a pod comes to say something.
 func (p sdkPods) answers(t *testing.T, pod, what, want string) {
 	t.Helper()
-	testenv.Eventually(t, time.Minute, func() error {
+	testenv.Eventually(t, func() error {
 		if got := p.ask(t, pod, what); !strings.Contains(got, want) {
 			return fmt.Errorf("the pod %s, asked to %s, says %q, want %q", pod, what, got, want)
 		}

@@ -40,7 +40,7 @@ func testElsewhere(t *testing.T, e *testenv.Env, k *cluster, inCluster *testenv.
 	}
 	credentials, apis := startAgent(t, e, k, arn)
 	var got struct{ AccessKeyID, SecretAccessKey, Token string }
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		status, body := askAgent(t, credentials, good)
 		if err := json.Unmarshal(body, &got); err != nil || status != http.StatusOK {
 			return fmt.Errorf("%d %s %w", status, body, err)
@@ -52,7 +52,7 @@ func testElsewhere(t *testing.T, e *testenv.Env, k *cluster, inCluster *testenv.
 		t.Errorf("the pod is %s", who)
 	}
 	k.client.AWS(t, "eks", "deregister-cluster", "--name", name)
-	testenv.Eventually(t, 10*time.Second, func() error {
+	testenv.Eventually(t, func() error {
 		if pod := kube.tryPod(t, "elsewhere"); strings.Contains(pod, "AWS_") {
 			return fmt.Errorf("a pod of a cluster that is registered no more has %s", pod)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -16,7 +15,7 @@ const podTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Princi
 // waitingPod is a pod of a ServiceAccount, for which there is no node.
 const waitingPod = `kubectl create namespace dev >&2
 kubectl -n dev create serviceaccount app >&2
-kubectl -n dev wait --for=create serviceaccount/default --timeout=60s >&2
+kubectl -n dev wait --for=create serviceaccount/default --timeout=180s >&2
 kubectl -n dev run web --image=none.invalid/none --overrides '{"spec":{"serviceAccountName":"app"}}' >&2
 kubectl -n dev get pod web -o jsonpath='{.metadata.uid}'`
 
@@ -73,7 +72,7 @@ func TestPodIdentity(t *testing.T) {
 	admin.AWS(t, assume(k.name, good)...)
 
 	k.kubectl(t, "-n", "dev", "delete", "pod", "web", "--now")
-	testenv.Eventually(t, 30*time.Second, func() error { // kube-apiserver remembers for some seconds what it said of a token
+	testenv.Eventually(t, func() error { // kube-apiserver remembers for some seconds what it said of a token
 		if r := admin.TryAWS(t, assume(k.name, good)...); !strings.Contains(r.Stderr, "InvalidTokenException") {
 			return fmt.Errorf("the token of a deleted pod is still good: %s", r.Stderr)
 		}

@@ -53,7 +53,7 @@ func TestPodIdentityWebhook(t *testing.T) {
 		"changed": {"patch", "mutatingwebhookconfiguration", "pod-identity-webhook", "--type=json", "-p", `[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://127.0.0.1:1/"}]`},
 	} {
 		k.kubectl(t, change...)
-		testenv.Eventually(t, 20*time.Second, func() error {
+		testenv.Eventually(t, func() error {
 			status, body, err := kube.do(t.Context(), http.MethodGet, "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/pod-identity-webhook", nil)
 			if err == nil && (status != http.StatusOK || !strings.Contains(string(body), "/identify\"")) {
 				err = fmt.Errorf("the webhook, %s, is not there again: %d %s", what, status, body)

@@ -70,7 +70,7 @@ func (n *realNodes) createTemplate(t *testing.T) (id string) {
 
 // testRoll replaces both nodes, then removes one. At no time is the deployment without a pod that serves.
 func (n *realNodes) testRoll(t *testing.T, template string) {
-	n.kubectl(t, "rollout", "status", "deployment/web", "--timeout=120s")
+	n.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	served := n.watchAvailable(t)
 	before := n.groupNodes(t)
 	n.client.AWS(t, "ec2", "create-launch-template-version", "--launch-template-id", template, "--source-version", "1", "--launch-template-data", `{}`)
@@ -88,7 +88,7 @@ func (n *realNodes) testRoll(t *testing.T, template string) {
 	if left := n.groupNodes(t); len(left) != 1 {
 		t.Errorf("nodes are left: %q", left)
 	}
-	n.kubectl(t, "rollout", "status", "deployment/web", "--timeout=120s")
+	n.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	if counts := served(); !slices.Contains(counts, "1") || slices.ContainsFunc(counts, func(s string) bool { return s == "<none>" || s == "0" }) {
 		t.Errorf("pods that served, in the course of time: %q", counts)
 	}
@@ -123,9 +123,9 @@ func (n *realNodes) groupNodes(t *testing.T) []string {
 func (n *realNodes) testHostPort(t *testing.T) {
 	n.kubectl(t, "run", "front", "--image=minato.local/echo", "--overrides",
 		`{"spec":{"containers":[{"name":"front","image":"minato.local/echo","ports":[{"containerPort":80,"hostPort":8088}]}]}}`)
-	n.kubectl(t, "wait", "pod/front", "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "wait", "pod/front", "--for=condition=Ready", "--timeout=180s")
 	host := n.kubectl(t, "get", "pod", "front", "-o", "jsonpath={.status.hostIP}")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		r := n.client.TryKubectl(t, n.config, "exec", "deploy/web", "--", "get", "http://"+host+":8088/")
 		if r.ExitCode != 0 || !strings.Contains(r.Stdout, "hostname: front") {
 			return fmt.Errorf("port 8088 of the host: %s", r)
@@ -138,7 +138,7 @@ func (n *realNodes) testHostPort(t *testing.T) {
 // testNoImage is that a pod says which image it cannot have.
 func (n *realNodes) testNoImage(t *testing.T) {
 	n.kubectl(t, "run", "nothing", "--image=minato.local/nothing:1")
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		said := n.kubectl(t, "get", "pod", "nothing", "-o", "jsonpath={.status.phase} {.status.containerStatuses[0].state.waiting}")
 		if !strings.HasPrefix(said, "Pending") || !strings.Contains(said, "ImagePull") || !strings.Contains(said, "minato.local/nothing:1") || !strings.Contains(said, "not found") {
 			return fmt.Errorf("a pod without an image is %s", said)
@@ -152,21 +152,21 @@ func (n *realNodes) testNoImage(t *testing.T) {
 func (n *realNodes) testFullDisk(t *testing.T) {
 	n.kubectl(t, "run", "greedy", "--image=minato.local/echo", "--overrides",
 		`{"spec":{"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"greedy","image":"minato.local/echo","volumeMounts":[{"name":"v","mountPath":"/v"}]}]}}`)
-	n.kubectl(t, "wait", "pod/greedy", "--for=condition=Ready", "--timeout=120s")
+	n.kubectl(t, "wait", "pod/greedy", "--for=condition=Ready", "--timeout=180s")
 	node := n.kubectl(t, "get", "pod", "greedy", "-o", "jsonpath={.spec.nodeName}")
 	instance := filepath.Base(n.kubectl(t, "get", "node", node, "-o", "jsonpath={.spec.providerID}"))
 	uid := n.kubectl(t, "get", "pod", "greedy", "-o", "jsonpath={.metadata.uid}")
 	machine := &realNode{cluster: n.cluster, instance: instance}
 	root := fmt.Sprintf("/proc/%d/root", machine.pidsOf(t, "kubelet")[0])
 	fill(t, filepath.Join(root, "var/lib/kubelet/pods", uid, "volumes/kubernetes.io~empty-dir/v/fill"))
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		reasons := n.kubectl(t, "get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name=='"+node+"')].reason} {.items[?(@.involvedObject.name=='greedy')].reason}")
 		if !strings.Contains(reasons, "EvictionThresholdMet") || !strings.Contains(reasons, "Evicted") {
 			return fmt.Errorf("what happened to the node and the pod: %s", reasons)
 		}
 		return nil
 	})
-	n.kubectl(t, "wait", "node/"+node, "--for=condition=DiskPressure=False", "--timeout=120s")
+	n.kubectl(t, "wait", "node/"+node, "--for=condition=DiskPressure=False", "--timeout=180s")
 }
 
 // fill makes a file that has all but a little of a file system. Nothing is written to it, so that a disk full of holes stays so.

@@ -128,7 +128,7 @@ func TestRegistryIsKilled(t *testing.T) {
 	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
 		t.Fatalf("killing the registry, process %d: %v", victim.PID, err)
 	}
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if p := e.Status(t).All()["registry"]; p.PID == victim.PID || p.State != "running" {
 			return fmt.Errorf("the registry is %+v", p)
 		}

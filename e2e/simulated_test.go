@@ -47,27 +47,27 @@ func TestSimulatedNodes(t *testing.T) {
 		t.Errorf("the status does not say that nodes are simulated:\n%s", status)
 	}
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=6")
-	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=120s")
+	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
 	kwok := kwokOf(e.Status(t))
 	if err := syscall.Kill(kwok.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if again := kwokOf(e.Status(t)); again.State != "running" || again.PID == kwok.PID {
 			return fmt.Errorf("kwok is %+v", again)
 		}
 		return nil
 	})
-	k.kubectl(t, "delete", "pod", "-l", "app=web", "--timeout=120s")
-	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=120s")
+	k.kubectl(t, "delete", "pod", "-l", "app=web", "--timeout=180s")
+	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
 	k.client.AWS(t, "eks", "delete-nodegroup", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	if left := k.kubectl(t, "get", "nodes", "-o", "name"); left != "" {
 		t.Errorf("nodes are left: %s", left)
 	}
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		if kwokOf(e.Status(t)).PID != 0 {
 			return errors.New("kwok runs on")
 		}

@@ -93,7 +93,7 @@ func (k *cluster) usesNewer(t *testing.T) {
 	t.Helper()
 	manifest := k.file(t, ofNewer)
 	k.kubectl(t, "apply", "-f", manifest)
-	testenv.Eventually(t, settle, func() error { // a custom resource that is new is not served at once
+	testenv.Eventually(t, func() error { // a custom resource that is new is not served at once
 		if r := k.client.TryKubectl(t, k.config, "get", "boats.v1beta1.shop.example.com"); r.ExitCode != 0 {
 			return fmt.Errorf("%s", r)
 		}
@@ -291,7 +291,7 @@ func (l *load) watchOnce(ctx context.Context, version string) (last string, err 
 func (l *load) finish(t *testing.T) {
 	t.Helper()
 	l.stopWriting()
-	testenv.Eventually(t, time.Minute, func() error {
+	testenv.Eventually(t, func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if seen, written := len(l.seen), int(l.written.Load()); seen < written {

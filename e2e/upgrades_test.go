@@ -78,7 +78,7 @@ func TestEveryUpgrade(t *testing.T) {
 	e := testenv.Start(t, testenv.Options{Args: []string{"--test-clock", "2026-11-01"}})
 	k := createCluster(t, e.Admin(t), "upgrades", "--kubernetes-version", minors[0].Minor)
 	k.kubectl(t, "apply", "-f", k.file(t, thingCRD))
-	k.kubectl(t, "wait", "crd/things.test.example", "--for=condition=Established", "--timeout=60s")
+	k.kubectl(t, "wait", "crd/things.test.example", "--for=condition=Established", "--timeout=180s")
 	k.client.AWS(t, k.nodegroup("create-nodegroup", "ng", "--node-role", createNodeRole(t, k.client, "upgrades-nodes"), "--subnets", firstSubnet(t, k.client),
 		"--labels", "minato.dev/node=simulated", "--scaling-config", "minSize=0,desiredSize=2,maxSize=4")...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")
@@ -112,7 +112,7 @@ func TestEveryUpgrade(t *testing.T) {
 // awaitSecondGeneration waits until the only cluster has the kube-apiservers of two versions.
 func awaitSecondGeneration(t *testing.T, e *testenv.Env) {
 	t.Helper()
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		running := names(e.Status(t).All())
 		servers := slices.DeleteFunc(slices.Clone(running), func(name string) bool { return !strings.Contains(name, "kube-apiserver") })
 		if len(servers) < 2 {
@@ -137,7 +137,7 @@ func (k *cluster) everything(t *testing.T, v kube.Version) {
 	if got := k.kubectl(t, "get", "things", "-o", "jsonpath={.items[*].size}"); strings.Trim(got, "3 ") != "" || got == "" {
 		t.Errorf("%s: the things say %q", v.Minor, got)
 	}
-	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=120s")
+	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 	if got := k.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"); strings.Count(got, "v"+v.Minor) != 2 {
 		t.Errorf("%s: the nodes have %s", v.Minor, got)
 	}

@@ -173,7 +173,7 @@ func TestSupportCalendar(t *testing.T) {
 		}
 	}
 	session.RefusedAWS(t, []string{"ExpiredToken"}, whoami...)
-	testenv.Eventually(t, 2*time.Minute, func() error {
+	testenv.Eventually(t, func() error {
 		if got := admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.[version,status]", "--output", "text"); got != "1.36\tACTIVE" {
 			return fmt.Errorf("the cluster is %s", got)
 		}
@@ -196,7 +196,7 @@ func TestSupportCalendar(t *testing.T) {
 // soleUpdate is the one update that the cluster has had, in a line.
 func (k *cluster) soleUpdate(t *testing.T) (line string) {
 	t.Helper()
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		id := k.client.AWS(t, "eks", "list-updates", "--name", k.name, "--query", "updateIds", "--output", "text")
 		if len(strings.Fields(id)) != 1 {
 			return fmt.Errorf("the updates are %q", id)

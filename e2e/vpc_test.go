@@ -166,7 +166,7 @@ func TestVPC(t *testing.T) {
 	d := k.describe(t)
 	m := newMachine(t, e, d)
 
-	testenv.Eventually(t, settle, func() error {
+	testenv.Eventually(t, func() error {
 		answer, err := m.livez(d)
 		if err != nil || answer != "ok" {
 			return fmt.Errorf("the endpoint in the VPC: %q, %w", answer, err)
@@ -181,7 +181,7 @@ func TestVPC(t *testing.T) {
 		}
 		return nil
 	}
-	testenv.Eventually(t, settle, reached)
+	testenv.Eventually(t, reached)
 
 	k.node(t, "elsewhere", netip.MustParseAddr("198.51.100.1"))
 	r := k.client.TryKubectl(t, k.config, "get", "--raw", proxyPath("elsewhere"))
@@ -194,7 +194,7 @@ func TestVPC(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, settle, reached)
+	testenv.Eventually(t, reached)
 	if after := e.Status(t).All()["vpc"].PID; after == before {
 		t.Errorf("the process %d was to be killed", before)
 	}

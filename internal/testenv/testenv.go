@@ -46,6 +46,7 @@ const (
 	readyTimeout   = 3 * time.Minute
 	stopTimeout    = 2 * time.Minute
 	commandTimeout = 5 * time.Minute
+	patience       = 3 * time.Minute
 )
 
 // Start starts a server and waits until it is ready. It is stopped and purged when the test ends.
@@ -271,11 +272,11 @@ func (e *Env) Status(t testing.TB) Status {
 	return st
 }
 
-// Eventually waits until what returns nil, and fails the test with its last error when it never does. It is for what no
-// client offers a waiter for.
-func Eventually(t testing.TB, timeout time.Duration, what func() error) {
+// Eventually waits until what returns nil, and fails the test with its last error when it does not for patience, which is long:
+// a test says that something happens, and a benchmark how soon. It is for what no client offers a waiter for.
+func Eventually(t testing.TB, what func() error) {
 	t.Helper()
-	deadline := time.NewTimer(timeout)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
 		asked := time.Now()
@@ -288,7 +289,7 @@ func Eventually(t testing.TB, timeout time.Duration, what func() error) {
 		select {
 		case <-time.After(again):
 		case <-deadline.C:
-			t.Fatalf("still not after %s: %v", timeout, err)
+			t.Fatalf("still not after %s: %v", patience, err)
 		}
 	}
 }
