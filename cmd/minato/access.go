@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -43,10 +42,10 @@ entry or its row in aws-auth, to access policies or RBAC, to the verdict of the 
 	flags.StringVar(&q.Resource, "resource", "", "as for kubectl: pods, deploy, pods/log, deployments.apps; or a path such as /metrics")
 	flags.StringVarP(&q.Namespace, "namespace", "n", "", "namespace (default the whole cluster)")
 	flags.StringVar(&q.Name, "name", "", "name of the object (default any)")
-	output := flags.StringP("output", "o", "text", "text or json")
+	output := outputFlag(cmd, "text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *output != "text" && *output != "json" {
-			return usageError{fmt.Errorf("unknown output %q: want text or json", *output)}
+		if err := output.check(); err != nil {
+			return err
 		}
 		for _, name := range []string{"cluster", "principal", "verb", "resource"} {
 			if flags.Lookup(name).Value.String() == "" {
@@ -61,12 +60,7 @@ entry or its row in aws-auth, to access policies or RBAC, to the verdict of the 
 		if err != nil {
 			return err
 		}
-		if *output == "json" {
-			encoder := json.NewEncoder(cmd.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(e)
-		}
-		return printExplanation(cmd.OutOrStdout(), e)
+		return write(output, cmd.OutOrStdout(), e, printExplanation)
 	}
 	return cmd
 }

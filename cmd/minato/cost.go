@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -24,10 +23,10 @@ workers. The machines themselves are left out, and so are workers and clusters t
 		Args: cobra.NoArgs,
 	}
 	dir := homeFlag(cmd)
-	output := cmd.Flags().StringP("output", "o", "table", "table or json")
+	output := outputFlag(cmd, "table")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *output != "table" && *output != "json" {
-			return usageError{fmt.Errorf("unknown output %q: want table or json", *output)}
+		if err := output.check(); err != nil {
+			return err
 		}
 		d, err := dir()
 		if err != nil {
@@ -37,12 +36,7 @@ workers. The machines themselves are left out, and so are workers and clusters t
 		if err != nil {
 			return err
 		}
-		if *output == "json" {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(costs)
-		}
-		return printCosts(cmd.OutOrStdout(), costs)
+		return write(output, cmd.OutOrStdout(), costs, printCosts)
 	}
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -43,10 +42,10 @@ policy on the resource itself says, such as that of a bucket, is not asked.`,
 	flags.StringVar(&q.Pod, "pod", "", "name of the pod, where a policy asks for it (default any)")
 	flags.StringVar(&q.Action, "action", "", "what the pod wants to do: s3:GetObject")
 	flags.StringVar(&q.Resource, "resource", "", "ARN of what it wants to do it to (default *)")
-	output := flags.StringP("output", "o", "text", "text or json")
+	output := outputFlag(cmd, "text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *output != "text" && *output != "json" {
-			return usageError{fmt.Errorf("unknown output %q: want text or json", *output)}
+		if err := output.check(); err != nil {
+			return err
 		}
 		for _, name := range []string{"cluster", "namespace", "service-account"} {
 			if flags.Lookup(name).Value.String() == "" {
@@ -64,12 +63,7 @@ policy on the resource itself says, such as that of a bucket, is not asked.`,
 		if err != nil {
 			return err
 		}
-		if *output == "json" {
-			encoder := json.NewEncoder(cmd.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(e)
-		}
-		return printIdentity(cmd.OutOrStdout(), e)
+		return write(output, cmd.OutOrStdout(), e, printIdentity)
 	}
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -23,10 +22,10 @@ func statusCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	dir := homeFlag(cmd)
-	output := cmd.Flags().StringP("output", "o", "table", "table or json")
+	output := outputFlag(cmd, "table")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *output != "table" && *output != "json" {
-			return usageError{fmt.Errorf("unknown output %q: want table or json", *output)}
+		if err := output.check(); err != nil {
+			return err
 		}
 		d, err := dir()
 		if err != nil {
@@ -36,12 +35,7 @@ func statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if *output == "json" {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(st)
-		}
-		return printStatus(cmd.OutOrStdout(), st)
+		return write(output, cmd.OutOrStdout(), st, printStatus)
 	}
 	return cmd
 }
