@@ -219,7 +219,9 @@ func TestPodIdentityQuotaAndRemoval(t *testing.T) {
 	var wg sync.WaitGroup
 	made := make([]error, 10)
 	for i := range made {
-		wg.Go(func() { _, made[i] = w.CreatePodIdentityAssociation(t.Context(), alice, podIdentityRequest(fmt.Sprint("last-", i))) })
+		wg.Go(func() {
+			_, made[i] = w.CreatePodIdentityAssociation(t.Context(), alice, podIdentityRequest(fmt.Sprint("last-", i)))
+		})
 	}
 	wg.Wait()
 	n := 0
