@@ -147,11 +147,15 @@ func (s Sources) busybox() recipe {
 
 // applets are the names that busybox goes by in images.
 var applets = []string{
-	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env", "expr",
-	"false", "find", "free", "grep", "gzip", "head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mount",
-	"mv", "nc", "netstat", "nproc", "nslookup", "ping", "printf", "ps", "pwd", "readlink", "rm", "route", "sed", "seq", "sh", "sha256sum", "sleep",
-	"sort", "stat", "stty", "su", "sync", "sysctl", "tail", "tar", "tee", "telnet", "test", "timeout", "top", "touch", "tr", "true", "umount", "uname", "uniq", "vi",
-	"wc", "wget", "which", "whoami", "xargs", "yes",
+	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cmp", "cp", "cpio", "cut", "date", "dc",
+	"dd", "df", "diff", "dirname", "dmesg", "dnsdomainname", "dos2unix", "du", "echo", "egrep", "env", "expand", "expr", "factor", "false",
+	"fgrep", "find", "fold", "free", "getopt", "grep", "groups", "gunzip", "gzip", "head", "hexdump", "hostid", "hostname", "id", "ifconfig",
+	"ip", "kill", "killall", "less", "link", "ln", "logger", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "more", "mount", "mv",
+	"nc", "netstat", "nproc", "nsenter", "nslookup", "od", "paste", "patch", "pidof", "ping", "printf", "ps", "pwd", "readlink", "realpath",
+	"renice", "reset", "rev", "rm", "rmdir", "route", "sed", "seq", "sh", "sha1sum", "sha256sum", "sha512sum", "shuf", "sleep", "sort",
+	"stat", "strings", "stty", "su", "sync", "sysctl", "tac", "tail", "tar", "taskset", "tee", "telnet", "test", "timeout", "top", "touch",
+	"tr", "traceroute", "true", "truncate", "tty", "umount", "uname", "unexpand", "uniq", "unlink", "unshare", "uptime", "usleep", "vi", "w",
+	"watch", "wc", "wget", "which", "who", "whoami", "xargs", "xxd", "yes", "zcat",
 }
 
 // shellFiles are busybox under all its names; missing says how it is installed.
