@@ -259,6 +259,17 @@ func TestVersionUpdate(t *testing.T) {
 		}
 	}
 
+	// So do those that Kubernetes never lets go, because two budgets are about them.
+	clear(w.kube.held)
+	w.kube.doubly["default/on-"+w.kube.nodes()[0]], w.kube.doubly["default/on-"+w.kube.nodes()[1]] = true, true
+	id = roll("1.35")
+	w.passes(t, "ng")
+	w.wait(11 * time.Minute)
+	w.passes(t, "ng")
+	if u := w.updateStatus(t, id); u.Status != eks.UpdateFailed || !strings.Contains(u.Errors[0].Message, "more than one PodDisruptionBudget") {
+		t.Errorf("update %+v", u)
+	}
+
 	// With force they go.
 	id = w.update(t, "ng", func(s *eks.NodegroupSpec) {
 		s.Version, s.Force = "1.35", true

@@ -3,6 +3,7 @@ package nodegroup
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -175,20 +176,25 @@ func (p *pod) path() string {
 	return "/api/v1/namespaces/" + p.Metadata.Namespace + "/pods/" + p.Metadata.Name
 }
 
-// evict asks for a pod to leave. It is refused, which is no error, while a PodDisruptionBudget does not allow it.
-func (p *pod) evict(ctx context.Context, kube *kubeapi.Client) (refused bool, err error) {
+// evict asks for a pod to leave. A refusal, which is no error, says why it may not now: mostly because of a PodDisruptionBudget, but
+// Kubernetes also lets no pod go that two of them are about, and a webhook may have its own reasons.
+func (p *pod) evict(ctx context.Context, kube *kubeapi.Client) (refusal string, err error) {
 	_, err = kube.Do(ctx, http.MethodPost, p.path()+"/eviction", kubeapi.Object{
 		"apiVersion": "policy/v1", "kind": "Eviction",
 		"metadata":      kubeapi.Object{"name": p.Metadata.Name, "namespace": p.Metadata.Namespace},
 		"deleteOptions": kubeapi.Object{"preconditions": kubeapi.Object{"uid": p.Metadata.UID}},
 	})
+	name := p.Metadata.Namespace + "/" + p.Metadata.Name
 	switch kubeapi.Status(err) {
 	case http.StatusTooManyRequests:
-		return true, nil
+		return "a PodDisruptionBudget keeps pod " + name, nil
 	case http.StatusNotFound, http.StatusConflict: // it has gone, and another one may have its name
-		return false, nil
+		return "", nil
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError:
+		_, why := kubeapi.Reason(err)
+		return fmt.Sprintf("pod %s cannot be evicted: %s", name, why), nil
 	}
-	return false, err
+	return "", err
 }
 
 // remove deletes a pod at once: its machine is gone.

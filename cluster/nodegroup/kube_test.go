@@ -3,6 +3,7 @@ package nodegroup
 import (
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +24,9 @@ type fakeKube struct {
 	version int
 	// held are the pods, as NAMESPACE/NAME, that a PodDisruptionBudget keeps.
 	held map[string]bool
-	down bool
+	// doubly are the pods that two PodDisruptionBudgets are about.
+	doubly map[string]bool
+	down   bool
 
 	addr   string
 	config *tls.Config
@@ -31,7 +34,7 @@ type fakeKube struct {
 
 func newFakeKube(t *testing.T) *fakeKube {
 	t.Helper()
-	k := &fakeKube{objects: map[string]kubeapi.Object{}, held: map[string]bool{}}
+	k := &fakeKube{objects: map[string]kubeapi.Object{}, held: map[string]bool{}, doubly: map[string]bool{}}
 	server := httptest.NewTLSServer(k)
 	t.Cleanup(server.Close)
 	k.addr, k.config = server.Listener.Addr().String(), server.Client().Transport.(*http.Transport).TLSClientConfig
@@ -116,10 +119,14 @@ func merge(object, patch kubeapi.Object) kubeapi.Object {
 func (k *fakeKube) evict(w http.ResponseWriter, path string) {
 	pod, ok := k.objects[path]
 	metadata, _ := pod["metadata"].(kubeapi.Object)
+	name := fmt.Sprintf("%v/%v", metadata["namespace"], metadata["name"])
 	switch {
 	case !ok:
 		http.Error(w, "not found", http.StatusNotFound)
-	case k.held[metadata["namespace"].(string)+"/"+metadata["name"].(string)]:
+	case k.doubly[name]:
+		w.WriteHeader(http.StatusInternalServerError)
+		answer(w, kubeapi.Object{"kind": "Status", "reason": "InternalError", "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."})
+	case k.held[name]:
 		http.Error(w, "Cannot evict pod as it would violate the pod's disruption budget.", http.StatusTooManyRequests)
 	default:
 		delete(k.objects, path)

@@ -111,7 +111,7 @@ func (c *Controller) deleteAll(ctx context.Context, p *pass, m *member) error {
 	return nil
 }
 
-// evictAll evicts the pods of a member. It is empty when none is left that must leave; refused names one that may not.
+// evictAll evicts the pods of a member. It is empty when none is left that must leave; refused says of one that may not why.
 func (c *Controller) evictAll(ctx context.Context, p *pass, m *member) (empty bool, refused string, err error) {
 	if m.node == nil || p.kube == nil {
 		return true, "", nil
@@ -139,8 +139,8 @@ func (c *Controller) evictAll(ctx context.Context, p *pass, m *member) (empty bo
 		if err != nil {
 			return false, "", fmt.Errorf("evicting pod %s/%s: %w", pod.Metadata.Namespace, pod.Metadata.Name, err)
 		}
-		if no {
-			refused = pod.Metadata.Namespace + "/" + pod.Metadata.Name
+		if no != "" {
+			refused = no
 		}
 	}
 	return empty, refused, nil
@@ -160,7 +160,7 @@ func (c *Controller) giveUpDraining(ctx context.Context, p *pass, stuck *member,
 	}
 	message := "Reached max retries while trying to evict pods from nodes in node group " + p.group.Name
 	if refused != "" {
-		message += ": a PodDisruptionBudget keeps pod " + refused
+		message += ": " + refused
 	}
 	return problemf(issuePodEviction, []string{stuck.node.Metadata.Name}, "%s", message)
 }

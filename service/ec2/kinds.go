@@ -80,7 +80,7 @@ var subnetKind = kind[Subnet]{
 		"ipv6-cidr-block-association.state":                fixed[Subnet](),
 		"ipv6-native":                                      fixed[Subnet]("false"),
 		"map-customer-owned-ip-on-launch":                  fixed[Subnet]("false"),
-		"map-public-ip-on-launch":                          yes(func(n Subnet) bool { return n.DefaultForAZ }),
+		"map-public-ip-on-launch":                          yes(func(n Subnet) bool { return n.MapPublicIP }),
 		"outpost-arn":                                      fixed[Subnet](),
 		"owner-id":                                         one(func(n Subnet) string { return n.Scope.Account }),
 		"private-dns-name-options-on-launch.hostname-type": fixed[Subnet]("ip-name"),

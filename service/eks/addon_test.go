@@ -229,6 +229,17 @@ func TestCreateAddonRefused(t *testing.T) {
 	}
 }
 
+// For a new add-on, PRESERVE is NONE.
+func TestCreateAddonPreserve(t *testing.T) {
+	t.Parallel()
+	w := addonWorld(t)
+	r := addonRequest("dns")
+	r.ResolveConflicts = ResolvePreserve
+	if a, err := w.CreateAddon(t.Context(), alice, r); err != nil || a.Spec.ResolveConflicts != ResolveNone {
+		t.Errorf("%+v, %v", a.Spec, err)
+	}
+}
+
 // TestTwoAddonsAtOnce has the same add-on made many times at once, and its cluster deleted under it.
 func TestTwoAddonsAtOnce(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,9 @@ func (s *Service) newAddon(ctx context.Context, c Caller, cluster *Cluster, r Cr
 	if spec.ResolveConflicts, err = checkResolveConflicts(r.ResolveConflicts); err != nil {
 		return Addon{}, err
 	}
+	if spec.ResolveConflicts == ResolvePreserve { // for a new add-on that is NONE (API reference, CreateAddon)
+		spec.ResolveConflicts = ResolveNone
+	}
 	if spec.Namespace, err = addonNamespace(k, r.Namespace); err != nil {
 		return Addon{}, err
 	}

@@ -62,13 +62,17 @@ func (s *Service) changeIdentities(ctx context.Context, c Caller, cluster *Clust
 			ops = append(ops, deletePodIdentity(s.Store, owned[account])...)
 		}
 	}
+	room, err := s.roomForPodIdentities(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
 	for _, account := range slices.Sorted(maps.Keys(wanted)) {
 		item, there := owned[account]
 		if there && item.Value.Role.String() == wanted[account] {
 			continue
 		}
 		if !there {
-			op, err := s.newAddonIdentity(ctx, c, cluster, a, account, wanted[account])
+			op, err := s.newAddonIdentity(ctx, c, room, a, account, wanted[account])
 			if err != nil {
 				return nil, err
 			}
@@ -81,19 +85,15 @@ func (s *Service) changeIdentities(ctx context.Context, c Caller, cluster *Clust
 		item.Value.ModifiedAt = s.modified()
 		ops = append(ops, PodIdentityAssociations(s.Store).UpdateOp(item))
 	}
-	return ops, nil
+	return append(ops, room.ops()...), nil
 }
 
-func (s *Service) newAddonIdentity(ctx context.Context, c Caller, cluster *Cluster, a *Addon, serviceAccount, role string) ([]store.Op, error) {
-	all, err := PodIdentityAssociations(s.Store).List(ctx, store.ID(cluster.ID)+"/", "", 0)
-	if err != nil {
-		return nil, s.clusterError(ctx, cluster.Name, err)
-	}
-	if err := checkPodIdentityFree(s.Store, all, cluster, a.Spec.Namespace, serviceAccount); err != nil {
+func (s *Service) newAddonIdentity(ctx context.Context, c Caller, room *podIdentityRoom, a *Addon, serviceAccount, role string) ([]store.Op, error) {
+	if err := room.take(s.Store, a.Spec.Namespace, serviceAccount); err != nil {
 		return nil, err
 	}
-	made, err := s.newPodIdentity(ctx, c, cluster, CreatePodIdentityRequest{
-		ClusterName: cluster.Name, Namespace: a.Spec.Namespace, ServiceAccount: serviceAccount, Role: role,
+	made, err := s.newPodIdentity(ctx, c, room.cluster, CreatePodIdentityRequest{
+		ClusterName: room.cluster.Name, Namespace: a.Spec.Namespace, ServiceAccount: serviceAccount, Role: role,
 	})
 	if err != nil {
 		return nil, err

@@ -110,7 +110,7 @@ func (s *Service) newNodegroupSpec(r CreateNodegroupRequest) (NodegroupSpec, err
 		spec.CapacityType = "ON_DEMAND"
 	}
 	if r.Update != nil {
-		spec.Update = *r.Update
+		spec.Update = spec.Update.with(*r.Update)
 	}
 	var err error
 	if spec.Scaling, err = newScaling(r.Scaling); err != nil {

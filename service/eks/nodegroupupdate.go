@@ -72,7 +72,7 @@ func (r UpdateNodegroupConfigRequest) apply(spec *NodegroupSpec) ([]UpdateParam,
 	params = append(params, spec.changeLabels(r.AddLabels, r.RemoveLabels)...)
 	params = append(params, spec.changeTaints(r.AddTaints, r.RemoveTaints)...)
 	if r.Update != nil {
-		spec.Update = *r.Update
+		spec.Update = spec.Update.with(*r.Update)
 		params = append(params, r.Update.params()...)
 	}
 	if r.Repair != nil {
@@ -146,6 +146,15 @@ func (spec *NodegroupSpec) changeTaints(add, remove []Taint) (params []UpdatePar
 		params = append(params, UpdateParam{"TaintsToRemove", wire(remove)})
 	}
 	return params
+}
+
+// with are the updates as a request changes them: a limit that it does not give, or a strategy, stays.
+func (u NodegroupUpdates) with(asked NodegroupUpdates) NodegroupUpdates {
+	if asked.MaxUnavailable == 0 && asked.MaxUnavailablePercentage == 0 {
+		asked.MaxUnavailable, asked.MaxUnavailablePercentage = u.MaxUnavailable, u.MaxUnavailablePercentage
+	}
+	asked.Strategy = orWord(asked.Strategy, u.Strategy)
+	return asked
 }
 
 func (u NodegroupUpdates) params() (params []UpdateParam) {

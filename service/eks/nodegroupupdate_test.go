@@ -181,3 +181,26 @@ func TestNodegroupTags(t *testing.T) {
 	err := w.TagResource(t.Context(), alice, nodegroupARN(testScope, "prod", "ng", "another").String(), minato.Tags{"a": "b"})
 	wantError(t, err, minato.NotFound, "Resource not found")
 }
+
+// A request that gives a strategy only leaves the limits as they are, and the other way round.
+func TestUpdateConfigInParts(t *testing.T) {
+	t.Parallel()
+	w := nodeWorld(t)
+	r := groupRequest("ng")
+	r.Update = &NodegroupUpdates{Strategy: "MINIMAL"}
+	if n := activeNodegroup(t, w, r); n.Spec.Update != (NodegroupUpdates{MaxUnavailable: 1, Strategy: "MINIMAL"}) {
+		t.Errorf("created: %+v", n.Spec.Update)
+	}
+	for _, c := range []struct{ ask, want NodegroupUpdates }{
+		{NodegroupUpdates{MaxUnavailablePercentage: 30}, NodegroupUpdates{MaxUnavailablePercentage: 30, Strategy: "MINIMAL"}},
+		{NodegroupUpdates{Strategy: "DEFAULT"}, NodegroupUpdates{MaxUnavailablePercentage: 30, Strategy: "DEFAULT"}},
+		{NodegroupUpdates{MaxUnavailable: 2}, NodegroupUpdates{MaxUnavailable: 2, Strategy: "DEFAULT"}},
+	} {
+		if _, err := w.UpdateNodegroupConfig(t.Context(), alice, UpdateNodegroupConfigRequest{ClusterName: "prod", Name: "ng", Update: &c.ask}); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.settle(t, "ng"); n.Spec.Update != c.want {
+			t.Errorf("%+v gives %+v, want %+v", c.ask, n.Spec.Update, c.want)
+		}
+	}
+}

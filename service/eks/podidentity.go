@@ -133,7 +133,10 @@ func RemovePodIdentityAssociations(ctx context.Context, s store.Store, c *Cluste
 	if err := removeAll(ctx, s, c, PodIdentityPrefix+store.ID(c.ID)+"/"); err != nil {
 		return err
 	}
-	return removeAll(ctx, s, c, podIdentityIDsPrefix+store.ID(c.ID)+"/")
+	if err := removeAll(ctx, s, c, podIdentityIDsPrefix+store.ID(c.ID)+"/"); err != nil {
+		return err
+	}
+	return removeAll(ctx, s, c, podIdentityTurnsPrefix+store.ID(c.ID)+"/")
 }
 
 // newPodIdentityID is a- and 17 lower case letters and digits, as EKS has them.

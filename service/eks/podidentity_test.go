@@ -215,15 +215,32 @@ func TestPodIdentityQuotaAndRemoval(t *testing.T) {
 			ops = nil
 		}
 	}
-	if _, err := w.CreatePodIdentityAssociation(t.Context(), alice, podIdentityRequest("last")); err != nil {
-		t.Error(err)
+	// Of ten at once for the last place, one gets it.
+	var wg sync.WaitGroup
+	made := make([]error, 10)
+	for i := range made {
+		wg.Go(func() {
+			_, made[i] = w.CreatePodIdentityAssociation(t.Context(), alice, podIdentityRequest(fmt.Sprint("last-", i)))
+		})
+	}
+	wg.Wait()
+	n := 0
+	for _, err := range made {
+		if err == nil {
+			n++
+			continue
+		}
+		wantKind(t, "a loser", err, minato.LimitExceeded, "at most 1000")
+	}
+	if n != 1 {
+		t.Errorf("%d got the last place", n)
 	}
 	_, err := w.CreatePodIdentityAssociation(t.Context(), alice, podIdentityRequest("one-more"))
 	wantKind(t, "one more than a cluster can have", err, minato.LimitExceeded, "at most 1000")
 	if err := RemovePodIdentityAssociations(t.Context(), w.Store, &cluster); err != nil {
 		t.Fatal(err)
 	}
-	for _, prefix := range []string{PodIdentityPrefix, podIdentityIDsPrefix} {
+	for _, prefix := range []string{PodIdentityPrefix, podIdentityIDsPrefix, podIdentityTurnsPrefix} {
 		if l, err := w.Store.List(t.Context(), prefix, store.ListOptions{}); err != nil || len(l.Entries) > 0 {
 			t.Errorf("%s: %d are left, %v", prefix, len(l.Entries), err)
 		}

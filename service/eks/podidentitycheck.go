@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// maxPodIdentities is how many associations a cluster can have (EKS User Guide, service quotas).
-	maxPodIdentities = 1000
 	// maxSessionPolicy is how many characters a session policy can have (STS API reference, AssumeRole).
 	maxSessionPolicy = 2048
 	// maxServiceAccount is how long a ServiceAccount's name can be (RFC 1123 subdomain).

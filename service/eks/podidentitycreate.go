@@ -46,11 +46,11 @@ func (s *Service) CreatePodIdentityAssociation(ctx context.Context, c Caller, r 
 // putNewPodIdentity writes the association that a request asks for, or finds the one that the very same request has made before. The
 // revision is that at which it was written.
 func (s *Service) putNewPodIdentity(ctx context.Context, c Caller, cluster store.Item[Cluster], r CreatePodIdentityRequest, hash string) (PodIdentityAssociation, store.Revision, error) {
-	all, err := PodIdentityAssociations(s.Store).List(ctx, store.ID(cluster.Value.ID)+"/", "", 0)
+	room, err := s.roomForPodIdentities(ctx, &cluster.Value)
 	if err != nil {
-		return PodIdentityAssociation{}, 0, s.clusterError(ctx, r.ClusterName, err)
+		return PodIdentityAssociation{}, 0, err
 	}
-	for _, item := range all.Items {
+	for _, item := range room.all.Items {
 		sameToken := r.ClientRequestToken != "" && item.Value.ClientRequestToken == r.ClientRequestToken
 		switch {
 		case sameToken && item.Value.RequestHash == hash:
@@ -59,7 +59,7 @@ func (s *Service) putNewPodIdentity(ctx context.Context, c Caller, cluster store
 			return PodIdentityAssociation{}, 0, errTokenReused(r.ClientRequestToken, r.ClusterName)
 		}
 	}
-	if err := checkPodIdentityFree(s.Store, all, &cluster.Value, r.Namespace, r.ServiceAccount); err != nil {
+	if err := room.take(s.Store, r.Namespace, r.ServiceAccount); err != nil {
 		return PodIdentityAssociation{}, 0, err
 	}
 	a, err := s.newPodIdentity(ctx, c, &cluster.Value, r)
@@ -67,27 +67,9 @@ func (s *Service) putNewPodIdentity(ctx context.Context, c Caller, cluster store
 		return PodIdentityAssociation{}, 0, err
 	}
 	a.ClientRequestToken, a.RequestHash = r.ClientRequestToken, hash
-	rev, err := s.Store.Commit(ctx, append(createPodIdentity(s.Store, a), s.unchanged(cluster))...)
+	ops := append(createPodIdentity(s.Store, a), s.unchanged(cluster))
+	rev, err := s.Store.Commit(ctx, append(ops, room.ops()...)...)
 	return a, rev, err
-}
-
-// checkPodIdentityFree is whether a cluster can have one more association, for this ServiceAccount.
-func checkPodIdentityFree(s store.Store, all store.Page[PodIdentityAssociation], cluster *Cluster, namespace, serviceAccount string) error {
-	key := PodIdentityKey(cluster.ID, namespace, serviceAccount)
-	for i := range all.Items {
-		if all.Items[i].ID == key {
-			return minato.Errorf(minato.AlreadyExists, "Association already exists: %s", all.Items[i].Value.ID)
-		}
-	}
-	for _, corrupt := range all.Corrupt {
-		if corrupt.Key == PodIdentityAssociations(s).Key(key) {
-			return minato.Errorf(minato.AlreadyExists, "Association already exists: its record cannot be read")
-		}
-	}
-	if n := len(all.Items) + len(all.Corrupt); n >= maxPodIdentities {
-		return minato.Errorf(minato.LimitExceeded, "Cluster %s has %d Pod Identity associations already, at most %d are allowed", cluster.Name, n, maxPodIdentities)
-	}
-	return nil
 }
 
 // newPodIdentity checks a request and makes the record that it asks for. Nothing is written.

@@ -19,10 +19,11 @@ const (
 	// renewAfter is when credentials, good for six hours, are renewed.
 	renewAfter = 3 * time.Hour
 	// minLife is what credentials must have left to be given to a pod.
-	minLife      = 15 * time.Second
-	retryAfter   = time.Minute
-	renewals     = 3 // a second
-	fetchTimeout = 5 * time.Second
+	minLife    = 15 * time.Second
+	retryAfter = time.Minute
+	renewals   = 3 // a second
+	// fetchTimeout is longer than any pod waits: what comes later is there when the pod asks again.
+	fetchTimeout = 20 * time.Second
 	lookEvery    = time.Second
 )
 

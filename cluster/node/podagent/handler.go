@@ -19,6 +19,8 @@ import (
 const (
 	perSecond = 1000
 	burst     = 500
+	// maxWait is how long a request waits for its turn when many come at once: shorter than SDKs wait for an answer.
+	maxWait = time.Second
 )
 
 // Addresses are where EKS's agent is found on every node.
@@ -28,7 +30,9 @@ var Addresses = []netip.Addr{netip.MustParseAddr("169.254.170.23"), netip.MustPa
 type Handler struct {
 	hosts    []string // that a Host header may name
 	cache    *cache
-	limit    *rate.Limiter
+	known    *rate.Limiter // of requests with tokens whose credentials are kept
+	unknown  *rate.Limiter // of the others
+	forgers  forgers
 	requests *prometheus.CounterVec
 	log      *slog.Logger
 }
@@ -48,14 +52,15 @@ type HandlerConfig struct {
 
 // NewHandler makes a Handler. Renew is to be run beside it.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{hosts: c.Hosts, cache: newCache(c.Assume, c.Rotate, c.Log), limit: rate.NewLimiter(perSecond, burst), log: c.Log}
+	h := &Handler{hosts: c.Hosts, cache: newCache(c.Assume, c.Rotate, c.Log), log: c.Log}
+	h.known, h.unknown = rate.NewLimiter(perSecond, burst), rate.NewLimiter(perSecond, burst)
 	if len(h.hosts) == 0 {
 		for _, a := range Addresses {
 			h.hosts = append(h.hosts, a.String())
 		}
 	}
 	if c.Unlimited {
-		h.limit = rate.NewLimiter(rate.Inf, 0)
+		h.known, h.unknown = rate.NewLimiter(rate.Inf, 0), rate.NewLimiter(rate.Inf, 0)
 	}
 	h.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pod_identity_http_requests_total", Help: "Requests of pods for credentials, by what became of them.",
@@ -73,8 +78,8 @@ func (h *Handler) Collectors() []prometheus.Collector {
 	}, func() float64 { return float64(h.cache.size()) })}
 }
 
-// ServeHTTP answers GET /v1/credentials. What is nonsense is refused before it counts against the limit, so that one pod's nonsense
-// does not keep another pod from its credentials.
+// ServeHTTP answers GET /v1/credentials. What is nonsense is refused before it counts against a limit, and who sends forged tokens is
+// refused when it is clear, so that no pod keeps another from its credentials.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.named(r.Host) {
 		h.refuse(w, http.StatusForbidden, "host", "Access Denied: the request was made to an invalid address")
@@ -94,12 +99,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusBadRequest, "token", err.Error())
 		return
 	}
-	if !h.limit.Allow() {
+	if !h.admit(r, token) {
 		h.refuse(w, http.StatusTooManyRequests, "limit", "Too Many Requests")
 		return
 	}
 	got, cached, err := h.cache.get(r.Context(), token)
 	if err != nil {
+		h.forgers.note(r, err)
 		h.fail(w, r, err)
 		return
 	}
@@ -110,6 +116,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.requests.WithLabelValues(outcome).Inc()
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(got)
+}
+
+// admit is whether a request's turn comes soon; it waits for that. Those for which there are credentials do not queue with the others.
+func (h *Handler) admit(r *http.Request, token string) bool {
+	limit := h.known
+	if _, kept := h.cache.kept(token); !kept {
+		if h.forgers.among(r) {
+			return false
+		}
+		limit = h.unknown
+	}
+	turn := limit.Reserve()
+	wait := turn.Delay() // very long if it never comes
+	if wait > maxWait {
+		turn.Cancel()
+		return false
+	}
+	if wait == 0 {
+		return true
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-r.Context().Done():
+		turn.Cancel()
+		return false
+	}
 }
 
 // named is whether a Host header names the agent. DNS names that were made to lead here are no names of it.

@@ -25,8 +25,9 @@ const secret = "node-secret"
 type fake struct {
 	asked   atomic.Int64
 	refusal atomic.Pointer[upstreamError]
-	// busy refuses every so many requests, as the real one does to a burst.
+	// busy refuses a token for the first time in every so many requests, as the real one does to a burst.
 	busy atomic.Int64
+	seen sync.Map // tokens
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -42,8 +43,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refusal := f.refusal.Load()
-	if every := f.busy.Load(); refusal == nil && every > 0 && n%every == 0 {
+	_, again := f.seen.LoadOrStore(in.Token, true)
+	if every := f.busy.Load(); refusal == nil && every > 0 && n%every == 0 && !again {
 		refusal = &upstreamError{Status: http.StatusTooManyRequests, Code: "ThrottlingException", Message: "slowly"}
+	}
+	var claims jwt.RegisteredClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(in.Token, &claims); err == nil && strings.Contains(claims.Subject, "forged") {
+		refusal = &upstreamError{Status: http.StatusBadRequest, Code: "InvalidTokenException", Message: "nobody has signed it"}
 	}
 	if refusal != nil {
 		w.Header().Set("X-Amzn-Requestid", "r1")
@@ -85,6 +91,15 @@ func ask(h http.Handler, method, host, path, token string) *httptest.ResponseRec
 	if token != "" {
 		r.Header.Set("Authorization", token)
 	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func askFrom(h http.Handler, address, token string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "http://169.254.170.23/v1/credentials", nil)
+	r.Header.Set("Authorization", token)
+	r.RemoteAddr = address
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -181,8 +196,7 @@ func TestNodeKeyEndsEarly(t *testing.T) {
 	}
 }
 
-// TestBurst is a thousand new pods at once, of an EKS Auth that is too busy for some. The limit on requests lets half of them in at
-// once; the others come again, as SDKs do.
+// TestBurst is a thousand new pods at once, of an EKS Auth that is too busy for some: none sees an error.
 func TestBurst(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
@@ -192,16 +206,15 @@ func TestBurst(t *testing.T) {
 	for i := range 1000 {
 		token := podToken(t, fmt.Sprint("app", i), nil)
 		pods.Go(func() {
-			w := get(h, token)
-			for begun := time.Now(); w.Code == http.StatusTooManyRequests && time.Since(begun) < 20*time.Second; w = get(h, token) {
-				time.Sleep(100 * time.Millisecond) // what an SDK does
-			}
-			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), token) {
+			if w := get(h, token); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), token) {
 				t.Errorf("a pod got %d %s", w.Code, w.Body)
 			}
 		})
 	}
 	pods.Wait()
+	if n := f.asked.Load(); n < 1100 {
+		t.Errorf("EKS Auth was asked %d times: it was not busy", n)
+	}
 }
 
 // TestTogether is that many who ask with one token are one question.
@@ -251,16 +264,62 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestLimit is that pods cannot ask without bound.
+// TestForgedTokens is that ten thousand tokens that look like a pod's and are none, from one pod, keep no other pod from its credentials,
+// nor EKS Auth busy; the pod that they come from gets its own that it has.
+func TestForgedTokens(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	h, _ := newAgent(t, f)
+	const forger, other = "10.0.0.1:1000", "10.0.0.2:1000"
+	own := podToken(t, "own", nil)
+	if w := askFrom(h, forger, own); w.Code != http.StatusOK {
+		t.Fatal(w.Code, w.Body)
+	}
+	var flood sync.WaitGroup
+	for g := range 4 {
+		flood.Go(func() {
+			for i := range 2500 {
+				if w := askFrom(h, forger, podToken(t, fmt.Sprintf("forged-%d-%d", g, i), nil)); w.Code != http.StatusBadRequest && w.Code != http.StatusTooManyRequests {
+					t.Errorf("a forged token was answered %d %s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		for from, token := range map[string]string{forger: own, other: podToken(t, fmt.Sprint("app-", i), nil)} {
+			if w := askFrom(h, from, token); w.Code != http.StatusOK {
+				t.Errorf("a good request was answered %d %s", w.Code, w.Body)
+			}
+		}
+	}
+	flood.Wait()
+	if n := f.asked.Load(); n > 5000 { // 101 good ones, and 50 forged ones and five a second
+		t.Errorf("EKS Auth was asked %d times", n)
+	}
+}
+
+// TestLimit is that pods cannot ask without bound, and that those with credentials do not count with the others.
 func TestLimit(t *testing.T) {
 	t.Parallel()
 	h, _ := newAgent(t, &fake{})
-	h.limit.SetLimit(0)
-	token, answers := podToken(t, "app", nil), map[int]int{}
-	for range burst + 10 {
-		answers[get(h, token).Code]++
-	}
-	if answers[200] != burst || answers[429] != 10 {
-		t.Errorf("answers: %v", answers)
+	h.known.SetLimit(0)
+	h.unknown.SetLimit(0)
+	first := podToken(t, "app", nil)
+	for kind, next := range []func(i int) string{
+		func(i int) string {
+			if i == 0 {
+				return first
+			}
+			return podToken(t, fmt.Sprint("app", i), nil)
+		},
+		func(int) string { return first },
+	} {
+		answers := map[int]int{}
+		for i := range burst + 10 {
+			answers[get(h, next(i)).Code]++
+		}
+		if answers[200] != burst || answers[429] != 10 {
+			t.Errorf("answers of kind %d: %v", kind, answers)
+		}
 	}
 }

@@ -18,7 +18,7 @@ func TestNetworkRoundTrip(t *testing.T) {
 
 	c.ok("CreateSubnet&VpcId={vpcId}&CidrBlock=10.1.1.0/24&AvailabilityZone=us-east-1b", "<availabilityZoneId>use1-az2<", "<availableIpAddressCount>251<")
 	c.ok("ModifySubnetAttribute&SubnetId={subnetId}&MapPublicIpOnLaunch.Value=true")
-	c.ok("DescribeSubnets&SubnetId.1={subnetId}", "<mapPublicIpOnLaunch>true<")
+	c.ok("DescribeSubnets&SubnetId.1={subnetId}&Filter.1.Name=map-public-ip-on-launch&Filter.1.Value.1=true", "<mapPublicIpOnLaunch>true<")
 	c.refused("InvalidSubnet.Conflict", "10.1.1.128/25", "CreateSubnet&VpcId={vpcId}&CidrBlock=10.1.1.128/25")
 	c.refused("InvalidSubnet.Range", "10.2.0.0/24", "CreateSubnet&VpcId={vpcId}&CidrBlock=10.2.0.0/24")
 	c.refused("InvalidParameterValue", "us-east-1a, us-east-1b, us-east-1c", "CreateSubnet&VpcId={vpcId}&CidrBlock=10.1.9.0/24&AvailabilityZone=mars-1a")
