@@ -84,12 +84,14 @@ func TestDefaultAddons(t *testing.T) {
 	if have := k.kubectl(t, "-n", "kube-system", "get", "daemonsets", "-o", "name"); have != "daemonset.apps/aws-node" {
 		t.Errorf("after an update of the cluster it has %q", have)
 	}
+	k.delete(t)
 	bare := createCluster(t, e.Admin(t), "bare", "--no-bootstrap-self-managed-addons")
 	bare.client.AWS(t, "eks", "create-addon", "--cluster-name", bare.name, "--addon-name", "kube-proxy")
 	bare.client.AWS(t, "eks", "wait", "addon-active", "--cluster-name", bare.name, "--addon-name", "kube-proxy")
 	if have := bare.kubectl(t, "-n", "kube-system", "get", "deployments,daemonsets", "-o", "name"); have != "daemonset.apps/kube-proxy" {
 		t.Errorf("without the default add-ons it has %q", have)
 	}
+	bare.delete(t)
 }
 
 // TestDefaultAddonsKilled kills the server when a cluster has just become active: it gets its add-ons all the same.
@@ -173,6 +175,7 @@ func TestAddon(t *testing.T) {
 	if left := k.kubectl(t, "-n", "kube-system", "get", "deployment,service,configmap,serviceaccount,pdb", "-o", "name"); strings.Contains(left, "dns") {
 		t.Errorf("left behind: %s", left)
 	}
+	k.delete(t)
 }
 
 // TestAddonRefused asks for add-ons that cannot be.

@@ -11,6 +11,7 @@ import (
 	"minato.dev/minato/cluster/access/policies"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
+	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/iam"
 )
@@ -33,7 +34,7 @@ func (s *Server) explainAccess(ctx context.Context, q control.AccessQuestion) (*
 	if err != nil {
 		return nil, err
 	}
-	c := access.Case{Cluster: &item.Value, Principal: principal}
+	c := access.Case{Cluster: &item.Value, Principal: principal, Name: s.instanceName(ctx)}
 	name, err := s.readQuestion(ctx, &c, q)
 	if err == nil {
 		err = s.readCase(ctx, &c)
@@ -51,6 +52,14 @@ func (s *Server) explainAccess(ctx context.Context, q control.AccessQuestion) (*
 	}
 	e.Review(allowed, reason)
 	return e, nil
+}
+
+// instanceName is the access.PrivateDNSName that the webhooks have, from the records.
+func (s *Server) instanceName(ctx context.Context) access.PrivateDNSName {
+	return func(account, id string) (string, bool) {
+		found, err := ec2.Instances(s.store).Get(ctx, ec2.RecordID(minato.Scope{Account: account, Region: s.cfg.Region}, id))
+		return found.Value.PrivateDNSName, err == nil && found.Value.State != ec2.InstanceTerminated
+	}
 }
 
 // readQuestion reads what is asked about, and the name of the object.

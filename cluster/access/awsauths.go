@@ -43,9 +43,7 @@ const modeAPI = "API"
 // Mapper knows the principals that aws-auth names, in the authentication modes that have it. It comes after Entries.Mapper.
 // name may be nil, as there.
 func (a *AWSAuths) Mapper(name PrivateDNSName) Mapper {
-	if name == nil {
-		name = func(string, string) (string, bool) { return "", false }
-	}
+	name = name.orNone()
 	return func(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
 		if cluster.Spec.AuthenticationMode == modeAPI {
 			return Mapping{}, false

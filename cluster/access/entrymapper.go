@@ -10,12 +10,18 @@ import (
 // PrivateDNSName is the private DNS name of an EC2 instance, and whether it is known. It must answer from memory.
 type PrivateDNSName func(account, instanceID string) (string, bool)
 
+// orNone is name, or what knows no instance where there is none.
+func (name PrivateDNSName) orNone() PrivateDNSName {
+	if name == nil {
+		return func(string, string) (string, bool) { return "", false }
+	}
+	return name
+}
+
 // Mapper knows the principals that have an access entry. It comes before any other: with an entry, nothing else counts. Where
 // no instances are known, name may be nil.
 func (e *Entries) Mapper(name PrivateDNSName) Mapper {
-	if name == nil {
-		name = func(string, string) (string, bool) { return "", false }
-	}
+	name = name.orNone()
 	return func(cluster *eks.Cluster, p minato.Principal) (Mapping, bool) {
 		found := e.find(cluster, p)
 		if found == nil {

@@ -54,6 +54,8 @@ type Case struct {
 	// AWSAuth is what the aws-auth ConfigMap says, nil if there is none; Malformed what is wrong with it.
 	AWSAuth   *AWSAuth
 	Malformed error
+	// Name is what the webhooks call instances by; nil knows none.
+	Name      PrivateDNSName
 	Request   policies.Request
 	Namespace string // empty for the whole cluster
 }
@@ -142,7 +144,7 @@ func (c Case) entry(e *Explanation) (Mapping, bool) {
 			c.Entry.PrincipalID, c.Principal.UniqueID()))
 	default:
 		e.add(entryStep, Yes, fmt.Sprintf("type %s, username %s, access policies: %d", c.Entry.Type, c.Entry.Username, len(c.Entry.Policies)))
-		username, refused := fill(c.Entry.Username, c.Principal, func(string, string) (string, bool) { return "", false })
+		username, refused := fill(c.Entry.Username, c.Principal, c.Name.orNone())
 		return Mapping{Username: username, Groups: c.Entry.Groups, Refused: refused}, true
 	}
 	return Mapping{}, false
@@ -176,8 +178,8 @@ func (c Case) awsAuth(e *Explanation, found bool) (Mapping, bool) {
 		e.add(step, Skipped, "its row in "+list+" is not looked at: the "+e.Steps[len(e.Steps)-1].Name+" comes first")
 	case found:
 	case ok:
-		e.add(step, Yes, "it has a row in "+list)
-		return row.mapping(c.Principal, func(string, string) (string, bool) { return "", false }), true
+		e.add(step, Yes, "it has a row in "+list+c.whereMalformed())
+		return row.mapping(c.Principal, c.Name.orNone()), true
 	case c.AWSAuth == nil:
 		e.add(step, No, "there is no ConfigMap kube-system/aws-auth")
 	default:
@@ -191,11 +193,15 @@ func (c Case) notInAWSAuth() string {
 	if row, ok := c.AWSAuth.Pathless(c.Principal); ok {
 		why += "; the row for " + row.RoleARN + " is never found, because it has the role's path: leave that out"
 	}
-	if c.Malformed != nil {
-		why += "; besides it is malformed, so that an older version of it may be in force: " +
-			strings.ReplaceAll(c.Malformed.Error(), "\n", "; ")
+	return why + c.whereMalformed()
+}
+
+// whereMalformed is what to know of a ConfigMap that is malformed: the webhooks may go by the one before.
+func (c Case) whereMalformed() string {
+	if c.Malformed == nil {
+		return ""
 	}
-	return why
+	return "; besides it is malformed, so that an older version of it may be in force: " + strings.ReplaceAll(c.Malformed.Error(), "\n", "; ")
 }
 
 // policies tells of every access policy whether it allows the request, and why not.

@@ -23,6 +23,15 @@ func view() *eks.AccessEntry {
 	}
 }
 
+// nodeEntry is the access entry of the role that session("nodes", "/", …) has.
+func nodeEntry() *eks.AccessEntry {
+	p := session("nodes", "/", "")
+	username, groups := eks.NodeNames(eks.EC2Linux)
+	return &eks.AccessEntry{ClusterID: clusterID, PrincipalARN: p.RoleARN, PrincipalID: p.UniqueID(), Type: eks.EC2Linux, Username: username, Groups: groups}
+}
+
+func oneInstance(_, id string) (string, bool) { return "ip-10-0-0-1.ec2.internal", id == "i-0123" }
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	rows, err := access.ParseAWSAuth(map[string]string{"mapRoles": `
@@ -70,6 +79,15 @@ func TestExplain(t *testing.T) {
 		}},
 		{"malformed", "CONFIG_MAP", access.Case{Principal: user, AWSAuth: rows, Malformed: errors.New("row 3"), Request: list}, []string{
 			"- access entry: ", "no creator: ", "no aws-auth: malformed", "no user: ",
+		}},
+		{"node", "API", access.Case{Principal: session("nodes", "/", "i-0123"), Entry: nodeEntry(), Request: list, Name: oneInstance}, []string{
+			"yes access entry: type EC2_LINUX", "- aws-auth: ", "yes user: system:node:ip-10-0-0-1.ec2.internal, groups: system:nodes", "no access policies: ",
+		}},
+		{"node that is not there", "API", access.Case{Principal: session("nodes", "/", "i-0456"), Entry: nodeEntry(), Request: list, Name: oneInstance}, []string{
+			"yes access entry: type EC2_LINUX", "- aws-auth: ", "no user: i-0456 is none that is known",
+		}},
+		{"malformed but found", "CONFIG_MAP", access.Case{Principal: session("admin", "/", "x"), AWSAuth: rows, Malformed: errors.New("row 3"), Request: list}, []string{
+			"- access entry: ", "no creator: ", "yes aws-auth: an older version of it may be in force: row 3", "yes user: admin",
 		}},
 		{"no ConfigMap", "CONFIG_MAP", access.Case{Principal: user, Request: list}, []string{
 			"- access entry: ", "no creator: ", "no aws-auth: there is no ConfigMap", "no user: ",

@@ -39,6 +39,9 @@ func (c *Call) ConditionKeys() map[string][]string {
 	keys := map[string][]string{
 		"aws:requestedregion": {string(c.Scope.Region)},
 		"aws:securetransport": {strconv.FormatBool(c.TLS)},
+		// Whoever signs here does so for themselves: no service of AWS calls another one through this listener.
+		"aws:viaawsservice":         {"false"},
+		"aws:principalisawsservice": {"false"},
 	}
 	if c.SourceIP != "" {
 		keys["aws:sourceip"] = []string{c.SourceIP}

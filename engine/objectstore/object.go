@@ -75,6 +75,23 @@ func (s *Store) Get(bucket, key string) (Object, *Contents, error) {
 	return o, c, nil
 }
 
+// Part is where the part of a number, from 1 on, lies in the object; one that was not uploaded in parts is one.
+func (o *Object) Part(number int) (offset, size int64, ok bool) {
+	switch {
+	case o.Parts == 0 && number == 1:
+		return 0, o.Size, true
+	case number < 1 || number > o.Parts:
+		return 0, 0, false
+	}
+	for i, e := range o.Extents {
+		if i == number-1 {
+			return offset, e.Size, true
+		}
+		offset += e.Size
+	}
+	return offset, 0, true // the last, and empty: it has no extent
+}
+
 // Delete removes an object. One that is not there is no error.
 func (s *Store) Delete(bucket, key string, may Condition) error {
 	return s.update(bucket, func(b *bolt.Bucket) ([]Extent, error) {

@@ -41,6 +41,10 @@ func Open(dir string, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the index of objects in %s: %w", dir, err)
 	}
+	// So that the names of what was just made are not lost with the power.
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	s := &Store{dir: dir, db: db, now: now, pins: pins{readers: map[string]int{}}}
 	if err := s.sweep(); err != nil {
 		_ = db.Close()

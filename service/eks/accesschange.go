@@ -30,9 +30,9 @@ func (s *Service) awaitApplied(ctx context.Context, what string, rev store.Revis
 
 // modifyEntry reads an access entry for an action, lets change work on it and give ops that go along, and writes all of it,
 // from the start again whenever somebody else wrote in between. It answers once the change holds.
-func (s *Service) modifyEntry(ctx context.Context, c Caller, action, clusterName, principal string, change func(*AccessEntry) ([]store.Op, error), more ...conditions) (Cluster, AccessEntry, error) {
+func (s *Service) modifyEntry(ctx context.Context, c Caller, action, clusterName, principal string, asked entryKeys, change func(*AccessEntry) ([]store.Op, error)) (Cluster, AccessEntry, error) {
 	for {
-		cluster, entry, err := s.accessEntry(ctx, c, action, clusterName, principal, more...)
+		cluster, entry, err := s.accessEntry(ctx, c, action, clusterName, principal, asked)
 		if err == nil {
 			err = checkEntriesWritable(&cluster.Value)
 		}
@@ -69,10 +69,11 @@ func (s *Service) UpdateAccessEntry(ctx context.Context, c Caller, r UpdateAcces
 	if r.Username != nil {
 		asked["eks:username"] = []string{*r.Username}
 	}
-	if len(r.Groups) > 0 {
+	if r.Groups != nil {
 		asked["eks:kubernetesgroups"] = r.Groups
 	}
-	return s.modifyEntry(ctx, c, "eks:UpdateAccessEntry", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) ([]store.Op, error) {
+	keys := func(*AccessEntry) conditions { return asked }
+	return s.modifyEntry(ctx, c, "eks:UpdateAccessEntry", r.ClusterName, r.PrincipalARN, keys, func(e *AccessEntry) ([]store.Op, error) {
 		if e.Type != standardEntry && (r.Username != nil || r.Groups != nil) {
 			return nil, minato.Errorf(minato.Invalid, "The username and kubernetesGroups of an access entry of the type %s are given by its type: they cannot be changed", e.Type)
 		}
@@ -92,13 +93,13 @@ func (s *Service) UpdateAccessEntry(ctx context.Context, c Caller, r UpdateAcces
 		}
 		e.ModifiedAt = s.Now().UTC().Truncate(time.Millisecond)
 		return nil, nil
-	}, asked)
+	})
 }
 
 // DeleteAccessEntry takes a principal's access entry away, with the policies that are associated with it.
 func (s *Service) DeleteAccessEntry(ctx context.Context, c Caller, clusterName, principal string) error {
 	for {
-		cluster, entry, err := s.accessEntry(ctx, c, "eks:DeleteAccessEntry", clusterName, principal)
+		cluster, entry, err := s.accessEntry(ctx, c, "eks:DeleteAccessEntry", clusterName, principal, nil)
 		if err == nil {
 			err = checkEntriesWritable(&cluster.Value)
 		}

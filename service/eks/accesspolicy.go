@@ -73,12 +73,9 @@ type AssociateAccessPolicyRequest struct {
 
 // AssociateAccessPolicy associates an access policy with an access entry, or gives the association another scope.
 func (s *Service) AssociateAccessPolicy(ctx context.Context, c Caller, r AssociateAccessPolicyRequest) (AccessEntry, AssociatedPolicy, error) {
-	asked := conditions{"eks:policyarn": {r.PolicyARN}, "eks:accessscope": {r.ScopeType}}
-	if len(r.Namespaces) > 0 {
-		asked["eks:namespaces"] = r.Namespaces
-	}
+	asked := func(*AccessEntry) conditions { return scopeConditions(r.PolicyARN, r.ScopeType, r.Namespaces) }
 	var associated AssociatedPolicy
-	_, entry, err := s.modifyEntry(ctx, c, "eks:AssociateAccessPolicy", r.ClusterName, r.PrincipalARN, func(e *AccessEntry) ([]store.Op, error) {
+	_, entry, err := s.modifyEntry(ctx, c, "eks:AssociateAccessPolicy", r.ClusterName, r.PrincipalARN, asked, func(e *AccessEntry) ([]store.Op, error) {
 		arn, ops, err := s.associablePolicy(ctx, c.Scope.Account, r.PolicyARN)
 		if err == nil {
 			err = checkAccessScope(r.ScopeType, r.Namespaces)
@@ -101,13 +98,19 @@ func (s *Service) AssociateAccessPolicy(ctx context.Context, c Caller, r Associa
 		}
 		e.Policies = append(e.Policies, associated)
 		return ops, nil
-	}, asked)
+	})
 	return entry, associated, err
 }
 
 // DisassociateAccessPolicy takes an access policy off an access entry.
 func (s *Service) DisassociateAccessPolicy(ctx context.Context, c Caller, clusterName, principal, policy string) error {
-	_, _, err := s.modifyEntry(ctx, c, "eks:DisassociateAccessPolicy", clusterName, principal, func(e *AccessEntry) ([]store.Op, error) {
+	asked := func(e *AccessEntry) conditions {
+		if there := e.policy(policy); there != nil {
+			return scopeConditions(policy, there.ScopeType, there.Namespaces)
+		}
+		return scopeConditions(policy, "", nil)
+	}
+	_, _, err := s.modifyEntry(ctx, c, "eks:DisassociateAccessPolicy", clusterName, principal, asked, func(e *AccessEntry) ([]store.Op, error) {
 		if _, err := parsePolicyARN(policy); err != nil {
 			return nil, err
 		}
@@ -116,7 +119,7 @@ func (s *Service) DisassociateAccessPolicy(ctx context.Context, c Caller, cluste
 		}
 		e.Policies = slices.DeleteFunc(e.Policies, func(p AssociatedPolicy) bool { return p.PolicyARN.String() == policy })
 		return nil, nil
-	}, conditions{"eks:policyarn": {policy}})
+	})
 	return err
 }
 
@@ -129,7 +132,7 @@ type AssociatedPolicyList struct {
 
 // ListAssociatedAccessPolicies lists the access policies of an access entry.
 func (s *Service) ListAssociatedAccessPolicies(ctx context.Context, c Caller, clusterName, principal string, page PageRequest) (AssociatedPolicyList, error) {
-	_, entry, err := s.accessEntry(ctx, c, "eks:ListAssociatedAccessPolicies", clusterName, principal)
+	_, entry, err := s.accessEntry(ctx, c, "eks:ListAssociatedAccessPolicies", clusterName, principal, nil)
 	if err != nil {
 		return AssociatedPolicyList{}, err
 	}

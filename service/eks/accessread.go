@@ -43,8 +43,11 @@ func checkEntriesWritable(c *Cluster) error {
 	return checkEntriesOn(c)
 }
 
+// entryKeys are the condition keys of a request about an access entry, which is zero where there is none. Nil has none.
+type entryKeys func(*AccessEntry) conditions
+
 // accessEntry reads an access entry and its cluster for an action, and authorizes it.
-func (s *Service) accessEntry(ctx context.Context, c Caller, action, clusterName, principal string, more ...conditions) (cluster store.Item[Cluster], entry store.Item[AccessEntry], err error) {
+func (s *Service) accessEntry(ctx context.Context, c Caller, action, clusterName, principal string, asked entryKeys) (cluster store.Item[Cluster], entry store.Item[AccessEntry], err error) {
 	who, err := parseEntryPrincipal(principal)
 	if err != nil {
 		return cluster, entry, withCluster(err, clusterName)
@@ -58,8 +61,11 @@ func (s *Service) accessEntry(ctx context.Context, c Caller, action, clusterName
 	if uuid == "" {
 		uuid = "*"
 	}
-	more = append(more, resourceTags(entry.Value.Tags))
-	if err := s.authorize(ctx, c, action, entryARN(c.Scope, clusterName, who, uuid), more...); err != nil {
+	keys := []conditions{entryConditions(clusterName, who, &entry.Value)}
+	if asked != nil {
+		keys = append(keys, asked(&entry.Value))
+	}
+	if err := s.authorize(ctx, c, action, entryARN(c.Scope, clusterName, who, uuid), keys...); err != nil {
 		return cluster, entry, err
 	}
 	if clusterErr != nil {
@@ -85,7 +91,7 @@ func parseEntryPrincipal(principal string) (minato.ARN, error) {
 
 // DescribeAccessEntry reads the access entry of a principal, and its cluster.
 func (s *Service) DescribeAccessEntry(ctx context.Context, c Caller, clusterName, principal string) (Cluster, AccessEntry, error) {
-	cluster, entry, err := s.accessEntry(ctx, c, "eks:DescribeAccessEntry", clusterName, principal)
+	cluster, entry, err := s.accessEntry(ctx, c, "eks:DescribeAccessEntry", clusterName, principal, nil)
 	return cluster.Value, entry.Value, err
 }
 

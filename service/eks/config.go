@@ -27,7 +27,7 @@ func (s *Service) UpdateClusterConfig(ctx context.Context, c Caller, r UpdateClu
 	_, err := s.modify(ctx, c, "eks:UpdateClusterConfig", r.Name, func(cluster *Cluster) (ops []store.Op, err error) {
 		update, ops, err = s.beginUpdate(ctx, cluster, r.ClientRequestToken, hashOf(r), func() (change, error) { return s.chooseChange(r) })
 		return ops, withCluster(err, r.Name)
-	})
+	}, updateConditions(r))
 	if err != nil {
 		return Update{}, err
 	}

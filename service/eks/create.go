@@ -72,7 +72,7 @@ func orZero(c *Cluster) Cluster {
 
 func (s *Service) authorizeCreate(ctx context.Context, c Caller, r CreateClusterRequest) error {
 	arn := clusterARN(c.Scope, r.Name)
-	if err := s.authorize(ctx, c, "eks:CreateCluster", arn, requestTags(r.Tags)); err != nil {
+	if err := s.authorize(ctx, c, "eks:CreateCluster", arn, createConditions(r), requestTags(r.Tags)); err != nil {
 		return err
 	}
 	if len(r.Tags) == 0 {
@@ -167,7 +167,7 @@ func (s *Service) newSpec(r CreateClusterRequest) (ClusterSpec, error) {
 		BootstrapCreatorAdmin: orDefault(r.BootstrapCreatorAdmin, true),
 		BootstrapAddons:       orDefault(r.BootstrapAddons, true),
 		SupportType:           r.SupportType,
-		DeletionProtection:    r.DeletionProtection,
+		DeletionProtection:    orDefault(r.DeletionProtection, false),
 	}
 	if len(spec.PublicAccessCIDRs) == 0 {
 		spec.PublicAccessCIDRs = []string{"0.0.0.0/0"}
@@ -246,7 +246,7 @@ func newClusterID() string {
 	return hex.EncodeToString(b[:])
 }
 
-func orDefault(p *bool, def bool) bool {
+func orDefault[T any](p *T, def T) T {
 	if p == nil {
 		return def
 	}

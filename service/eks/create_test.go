@@ -72,7 +72,7 @@ func TestCreateClusterWithEverything(t *testing.T) {
 	r.VPC.SecurityGroupIDs, r.VPC.PublicAccessCIDRs = []string{"sg-1"}, []string{"127.0.0.0/8", "203.0.113.5/32"}
 	r.VPC.EndpointPrivateAccess, r.VPC.ControlPlaneEgressMode = new(true), "AWS_MANAGED"
 	r.Logging = []LogSetup{{[]string{"scheduler", "api"}, true}, {[]string{"audit"}, false}}
-	r.DeletionProtection, r.BootstrapAddons, r.BootstrapCreatorAdmin = true, new(false), new(false)
+	r.DeletionProtection, r.BootstrapAddons, r.BootstrapCreatorAdmin = new(true), new(false), new(false)
 	r.Other = map[string]json.RawMessage{
 		"computeConfig": []byte(`{"enabled":false}`), "storageConfig": []byte(`{"blockStorage":{"enabled":false}}`), "elasticLoadBalancing": []byte(`{"enabled":false}`),
 		"zonalShiftConfig": []byte(`{"enabled":false}`), "controlPlaneScalingConfig": []byte(`{"tier":"standard"}`), "encryptionConfig": []byte(`[]`),
@@ -234,7 +234,7 @@ func TestCreateClusterAgain(t *testing.T) {
 		t.Errorf("the same request gave %s and then %s, %v", first.ID, again.ID, err)
 	}
 	changed := r
-	changed.DeletionProtection = true
+	changed.DeletionProtection = new(true)
 	_, err = w.CreateCluster(t.Context(), alice, changed)
 	wantError(t, err, minato.Invalid, `The clientRequestToken "token-1" was already used`)
 	changed.Name = "other"

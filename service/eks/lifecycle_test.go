@@ -21,7 +21,7 @@ func TestDeleteCluster(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := request("prod")
-	r.DeletionProtection = true
+	r.DeletionProtection = new(true)
 	w.create(t, r)
 	_, err := w.DeleteCluster(t.Context(), alice, "prod")
 	wantError(t, err, minato.WrongState, "deletion protection")
@@ -49,7 +49,7 @@ func TestDeleteWhileCreating(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := request("prod")
-	r.DeletionProtection = true // does not hold yet
+	r.DeletionProtection = new(true) // does not hold yet
 	if _, err := w.CreateCluster(t.Context(), alice, r); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type CreateClusterRequest struct {
 	BootstrapAddons       *bool
 	Logging               []LogSetup
 	SupportType           string
-	DeletionProtection    bool
+	DeletionProtection    *bool
 	Tags                  minato.Tags
 	RemoteNetworks        *RemoteNetworksRequest `json:",omitempty"`
 	// Other are the members that have no field here, as wire JSON by wire name. See other.go.

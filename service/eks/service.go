@@ -67,7 +67,7 @@ func clusterARN(scope minato.Scope, name string) minato.ARN {
 }
 
 // conditions are condition keys of a request, in lower case, with their values.
-type conditions = map[string][]string
+type conditions map[string][]string
 
 // authorize asks whether the caller may do action on resource, under the conditions of the caller's request and some more.
 func (s *Service) authorize(ctx context.Context, c Caller, action string, resource minato.ARN, more ...conditions) error {

@@ -36,7 +36,7 @@ func (s *Service) UpdateClusterVersion(ctx context.Context, c Caller, r UpdateCl
 	_, err := s.modify(ctx, c, "eks:UpdateClusterVersion", r.Name, func(cluster *Cluster) (ops []store.Op, err error) {
 		update, ops, err = s.beginUpdate(ctx, cluster, r.ClientRequestToken, hashOf(r), func() (change, error) { return s.chooseVersionChange(ctx, cluster, r) })
 		return ops, withCluster(err, r.Name)
-	})
+	}, conditions{"eks:kubernetesversion": {r.Version}})
 	if err != nil {
 		return Update{}, err
 	}

@@ -64,6 +64,9 @@ func checkBucketName(name string) error {
 	return invalid(InvalidBucketName, "The specified bucket is not valid: want 3 to 63 lower-case letters, digits, dots and hyphens that are no IP address").With("BucketName", name)
 }
 
+// firstRegion is where who makes a bucket of theirs again is not told that it is there (CreateBucket, S3 API reference).
+const firstRegion minato.Region = "us-east-1"
+
 // CreateBucket makes a bucket in the caller's account. A location is the region, or empty.
 func (s *Service) CreateBucket(ctx context.Context, c Caller, name, location string) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTime)
@@ -97,6 +100,9 @@ func (s *Service) CreateBucket(ctx context.Context, c Caller, name, location str
 		// One whose deletion was cut short is whole again.
 		if err := s.Objects.CreateBucket(taken.Value.ID); err != nil {
 			return contentError(err)
+		}
+		if taken.Value.Region == firstRegion {
+			return nil
 		}
 		return minato.Errorf(minato.AlreadyExists, "Your previous request to create the named bucket succeeded and you already own it.").Because(BucketOwned).With("BucketName", name)
 	}

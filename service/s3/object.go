@@ -181,7 +181,8 @@ type Copy struct {
 	Header     map[string]string
 	If         Conditions
 	SourceIf   Conditions
-	PartNumber int // of the upload UploadID, where the copy becomes a part
+	Algorithm  string // of the copy's checksum, in lower case; empty for the source's
+	PartNumber int    // of the upload UploadID, where the copy becomes a part
 	UploadID   string
 	Range      func(size int64) (offset, length int64, err error) // of the source, nil for all
 }
@@ -197,18 +198,22 @@ func (s *Service) CopyObject(ctx context.Context, c Caller, in Copy) (objectstor
 		return objectstore.Object{}, invalid(InvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the "+
 			"object's metadata, storage class, website redirect location or encryption attributes.")
 	}
-	header := in.Header
-	if header == nil {
-		header = map[string]string{}
-		for name, value := range source.Header {
-			if !strings.HasPrefix(name, "x-amz-checksum-") {
-				header[name] = value
-			}
+	header, expect := map[string]string{}, Expect{Algorithm: in.Algorithm}
+	for name, value := range source.Header {
+		algorithm, isChecksum := strings.CutPrefix(name, checksumHeader(""))
+		switch {
+		case !isChecksum:
+			header[name] = value
+		case in.Algorithm == "" && IsAlgorithm(algorithm):
+			expect.Algorithm = algorithm
 		}
+	}
+	if in.Header != nil {
+		header = in.Header
 	}
 	body, stop := pipe(contents, 0, source.Size)
 	defer stop()
-	return s.PutObject(ctx, c, Put{Ref: in.Ref, Body: body, Header: header, If: in.If})
+	return s.PutObject(ctx, c, Put{Ref: in.Ref, Body: body, Header: header, Expect: expect, If: in.If})
 }
 
 // copyError is the error of reading a copy's source: a condition there is never "not modified".

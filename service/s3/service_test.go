@@ -59,7 +59,7 @@ func TestDeleteBucketInTheMiddle(t *testing.T) {
 	s := &s3.Service{Store: records, Objects: objects, Now: time.Now, Decide: func(context.Context, iam.Access, *policy.Named, string) (policy.Decision, error) {
 		return policy.Decision{Allowed: true}, nil
 	}}
-	c := s3.Caller{Scope: minato.Scope{Account: "111122223333", Region: "us-east-1"}}
+	c := s3.Caller{Scope: minato.Scope{Account: "111122223333", Region: "eu-west-1"}}
 	if err := s.CreateBucket(t.Context(), c, "data", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -227,6 +227,11 @@ func (s *Service) steps(ctx context.Context, in AssumeRole, role iam.Role, tags 
 
 // sessionTags are the tags that the session gets: those asked for, and the transitive ones of the caller's own session.
 func (in *AssumeRole) sessionTags() (tags minato.Tags, transitive []string, err error) {
+	for name, n := range map[string]int{"tags": len(in.Tags), "transitiveTagKeys": len(in.TransitiveTags)} {
+		if n > maxSessionTags {
+			return nil, nil, invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d, it has %d", name, maxSessionTags, n)
+		}
+	}
 	if err := iam.CheckTags(in.Tags); err != nil {
 		return nil, nil, err
 	}

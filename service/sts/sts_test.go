@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -210,6 +211,7 @@ func TestAssumeRoleValidation(t *testing.T) {
 		{"long session policy", sts.AssumeRole{RoleARN: role, Policy: strings.Repeat(" ", 2049)}, minato.Invalid, "PackedPolicyTooLarge", "2049"},
 		{"policy ARN", sts.AssumeRole{RoleARN: role, PolicyARNs: []string{"arn:aws:iam::111122223333:policy/ghost"}}, minato.Invalid, iam.ValidationError, "arn:aws:iam::111122223333:policy/ghost"},
 		{"tags", sts.AssumeRole{RoleARN: role, Tags: minato.Tags{"a!": ""}}, minato.Invalid, iam.ValidationError, "a!"},
+		{"many tags", sts.AssumeRole{RoleARN: role, Tags: manyTags(51)}, minato.Invalid, iam.ValidationError, "'tags' failed to satisfy constraint: Member must have length less than or equal to 50"},
 		{"transitive tag that is none", sts.AssumeRole{RoleARN: role, Tags: minato.Tags{"a": ""}, TransitiveTags: []string{"b"}}, minato.Invalid, iam.ValidationError, "must be included in the requested tags: b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -224,6 +226,14 @@ func TestAssumeRoleValidation(t *testing.T) {
 	w.must(err)
 	_, _, err = w.assume(sts.AssumeRole{Credential: rootCredential, RoleARN: role})
 	w.wants(err, minato.Denied, iam.AccessDenied, "Roles may not be assumed by root accounts.")
+}
+
+func manyTags(n int) minato.Tags {
+	tags := minato.Tags{}
+	for i := range n {
+		tags[fmt.Sprint("k", i)] = ""
+	}
+	return tags
 }
 
 func TestChain(t *testing.T) {

@@ -25,7 +25,7 @@ func createRequest(in *awseks.CreateClusterInput) eks.CreateClusterRequest {
 		RoleARN:            value(in.RoleArn),
 		BootstrapAddons:    in.BootstrapSelfManagedAddons,
 		Logging:            loggingIn(in.Logging),
-		DeletionProtection: value(in.DeletionProtection),
+		DeletionProtection: in.DeletionProtection,
 		Tags:               in.Tags,
 		RemoteNetworks:     remoteNetworksIn(in.RemoteNetworkConfig),
 		Other:              restjson.MarshalMembers(schemas.CreateClusterRequest, in, append(otherMembers, "encryptionConfig", "outpostConfig")...),

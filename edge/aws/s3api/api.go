@@ -211,7 +211,7 @@ func (r *request) operation() (*operation, error) {
 	}
 	op := &operations[i]
 	for _, name := range subresources {
-		if r.query.Has(name) && name != op.query && (name != "partNumber" || op.query != "uploadId") {
+		if r.query.Has(name) && name != op.query && !(name == "partNumber" && op.takesPart()) {
 			return nil, notImplemented("the parameter " + name + " of " + r.Method)
 		}
 	}
@@ -221,6 +221,11 @@ func (r *request) operation() (*operation, error) {
 		}
 	}
 	return op, r.checkACL()
+}
+
+// takesPart is whether the operation is about a part of an object, if the request names one.
+func (o *operation) takesPart() bool {
+	return o.query == "uploadId" || o.name == "GetObject" || o.name == "HeadObject"
 }
 
 // unsupportedHeaders ask for what Minato does not have.

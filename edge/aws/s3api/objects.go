@@ -127,7 +127,7 @@ func (r *request) checksums(m *objectstore.Meta) {
 func getObject(r *request) error {
 	o, contents, err := r.service.GetObject(r.ctx(), r.caller, r.ref, r.conditions(""))
 	if err != nil {
-		return err
+		return r.unchanged(&o, err)
 	}
 	defer contents.Close()
 	offset, length, err := r.describe(&o)
@@ -145,18 +145,29 @@ func getObject(r *request) error {
 func headObject(r *request) error {
 	o, err := r.service.HeadObject(r.ctx(), r.caller, r.ref, r.conditions(""))
 	if err != nil {
-		return err
+		return r.unchanged(&o, err)
 	}
 	_, _, err = r.describe(&o)
+	return err
+}
+
+// unchanged says of an object that is not sent, because the client has it, which one that is (RFC 9110, 15.4.5).
+func (r *request) unchanged(o *objectstore.Object, err error) error {
+	if codeOf(err) == s3.NotModified {
+		r.w.Header().Set("Etag", `"`+o.ETag+`"`)
+		r.w.Header().Set("Last-Modified", o.Modified.Format(http.TimeFormat))
+	}
 	return err
 }
 
 // describe writes the head of an answer with an object, or with a range of it.
 func (r *request) describe(o *objectstore.Object) (offset, length int64, err error) {
 	h := r.w.Header()
-	span, partial, err := byteRange(r.Header.Get("Range"), o.Size)
+	span, partial, err := r.wanted(o)
 	if err != nil {
-		h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
+		if codeOf(err) == s3.InvalidRange {
+			h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
+		}
 		return 0, 0, err
 	}
 	h.Set("Content-Type", "binary/octet-stream")
@@ -189,7 +200,6 @@ func (r *request) describe(o *objectstore.Object) (offset, length int64, err err
 	return span.offset, span.length, nil
 }
 
-// position is a number in a Range header.
 func deleteObject(r *request) error {
 	return r.noContent(r.service.DeleteObject(r.ctx(), r.caller, r.ref, r.conditions("")))
 }
@@ -214,6 +224,7 @@ type copied struct {
 	XMLName      xml.Name
 	LastModified string
 	ETag         string
+	Checksums    []field
 }
 
 func copyObject(r *request) error {
@@ -221,7 +232,8 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	in := s3.Copy{Ref: r.ref, Source: source, If: r.conditions(""), SourceIf: r.conditions("X-Amz-Copy-Source-")}
+	in := s3.Copy{Ref: r.ref, Source: source, If: r.conditions(""), SourceIf: r.conditions("X-Amz-Copy-Source-"),
+		Algorithm: strings.ToLower(r.Header.Get("X-Amz-Checksum-Algorithm"))}
 	if strings.EqualFold(r.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
 		in.Header = r.header()
 	}
@@ -229,7 +241,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.writeXML(copied{xml.Name{Space: namespace, Local: "CopyObjectResult"}, o.Modified.Format(timeForm), `"` + o.ETag + `"`})
+	return r.writeXML(copied{xml.Name{Space: namespace, Local: "CopyObjectResult"}, o.Modified.Format(timeForm), `"` + o.ETag + `"`, checksumFields(&o.Meta)})
 }
 
 // maxDeletes is how many objects one request may delete.

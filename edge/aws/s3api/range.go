@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"minato.dev/minato"
+	"minato.dev/minato/engine/objectstore"
 	"minato.dev/minato/service/s3"
 )
 
@@ -55,6 +56,36 @@ func copyRange(header string, size int64) (span, error) {
 			With("ArgumentName", "x-amz-copy-source-range").With("ArgumentValue", header)
 	}
 	return span{from, to - from + 1}, nil
+}
+
+// InvalidPartNumber is the code of a part that an object does not have ("List of error codes", S3 API reference).
+const InvalidPartNumber = "InvalidPartNumber"
+
+// wanted is what a request asks for of an object: a part by its number, or a range.
+func (r *request) wanted(o *objectstore.Object) (s span, partial bool, err error) {
+	header := r.Header.Get("Range")
+	if !r.query.Has("partNumber") {
+		return byteRange(header, o.Size)
+	}
+	if header != "" {
+		return s, false, minato.Errorf(minato.Invalid, "Cannot specify both Range header and partNumber query parameter").Because(s3.InvalidRequest)
+	}
+	number, err := r.number("partNumber", 0)
+	if err != nil {
+		return s, false, err
+	}
+	if number < 1 || number > s3.MaxParts {
+		return s, false, minato.Errorf(minato.Invalid, "Part number must be an integer between 1 and %d, inclusive", s3.MaxParts).Because(s3.InvalidArgument)
+	}
+	offset, length, ok := o.Part(number)
+	if !ok {
+		return s, false, minato.Errorf(minato.Invalid, "The requested partnumber is not satisfiable").Because(InvalidPartNumber).With("PartNumberRequested", strconv.Itoa(number)).
+			With("ActualPartCount", strconv.Itoa(max(o.Parts, 1)))
+	}
+	if o.Parts > 0 {
+		r.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(o.Parts))
+	}
+	return span{offset, length}, length > 0, nil // no Content-Range says nothing
 }
 
 func position(s string) (int64, bool) {

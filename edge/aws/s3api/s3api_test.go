@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -132,6 +133,20 @@ func withBucket(t *testing.T) (*world, *s3.Client) {
 	return w, c
 }
 
+// TestBucketsOnce is that a name is taken once, and that making a bucket again is no error in us-east-1.
+func TestBucketsOnce(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	put(t, c, "kept", "x")
+	_, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String("data")})
+	must(t, 0, err)
+	if got, _ := get(t, c, &s3.GetObjectInput{Key: sdk.String("kept")}); got != "x" {
+		t.Errorf("after the bucket was made again there is %q in it", got)
+	}
+	_, err = w.admin(t, other).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String("data")})
+	refused(t, err, "BucketAlreadyExists", "")
+}
+
 func TestObjects(t *testing.T) {
 	t.Parallel()
 	_, c := withBucket(t)
@@ -164,6 +179,21 @@ func TestObjects(t *testing.T) {
 	if got, out := get(t, c, &s3.GetObjectInput{Key: sdk.String("copy")}); got != "hello world" || out.Metadata["x"] != "y" {
 		t.Errorf("the copy is %q, %v", got, out.Metadata)
 	}
+	for algorithm, want := range map[types.ChecksumAlgorithm]func(*types.CopyObjectResult) *string{
+		"":                            func(r *types.CopyObjectResult) *string { return r.ChecksumCRC64NVME }, // the source's
+		types.ChecksumAlgorithmSha256: func(r *types.CopyObjectResult) *string { return r.ChecksumSHA256 },
+	} {
+		out, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{
+			Bucket: sdk.String("data"), Key: sdk.String("copy"), CopySource: sdk.String("data/a/b%20c%2B%C3%A9.txt"), ChecksumAlgorithm: algorithm,
+		})
+		if r := must(t, out, err).CopyObjectResult; want(r) == nil {
+			t.Errorf("a copy with the checksum %q: %+v", algorithm, r)
+		}
+	}
+	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: &key, IfNoneMatch: out.ETag})
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); !ok || e.HTTPStatusCode() != http.StatusNotModified || e.Response.Header.Get("Etag") != *out.ETag {
+		t.Errorf("what the client has: %v", err)
+	}
 	_, err = c.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: sdk.String("data")})
 	refused(t, err, "BucketNotEmpty", "")
 	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: sdk.String("gone")})
@@ -194,15 +224,47 @@ func TestMultipart(t *testing.T) {
 	}
 	refused(t, complete(done[1], done[0]), "InvalidPartOrder", "ascending")
 	refused(t, complete(done[0], types.CompletedPart{PartNumber: sdk.Int32(2), ETag: done[0].ETag}), "InvalidPart", "part 2")
+	l, err := c.ListParts(t.Context(), &s3.ListPartsInput{Bucket: sdk.String("data"), Key: key, UploadId: id})
+	if l := must(t, l, err); l.ChecksumAlgorithm != types.ChecksumAlgorithmCrc32c || l.ChecksumType != types.ChecksumTypeComposite || l.Parts[1].ChecksumCRC32C == nil {
+		t.Errorf("ListParts: %+v", l)
+	}
 	must(t, 0, complete(done...))
 	got, out := get(t, c, &s3.GetObjectInput{Key: key})
 	if got != string(first)+"end" || !strings.HasSuffix(*out.ETag, `-2"`) {
 		t.Errorf("%d bytes, ETag %s", len(got), *out.ETag)
 	}
+	testParts(t, c, *key, string(first), "end")
 	must(t, 0, complete(done...)) // as a client does that did not see the answer
 	refused(t, complete(done[0]), "InvalidPart", "completed with others")
 	put(t, c, *key, "another")
 	refused(t, complete(done...), "NoSuchUpload", "")
+}
+
+// testParts reads an object part by part, as SDKs' transfer managers do.
+func testParts(t *testing.T, c *s3.Client, key string, parts ...string) {
+	t.Helper()
+	for i, want := range parts {
+		got, out := get(t, c, &s3.GetObjectInput{Key: &key, PartNumber: sdk.Int32(int32(i + 1))})
+		if got != want || *out.PartsCount != int32(len(parts)) || out.ContentRange == nil {
+			t.Errorf("part %d: %d bytes, %+v", i+1, len(got), out)
+		}
+	}
+	h, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: sdk.String("data"), Key: &key, PartNumber: sdk.Int32(2)})
+	if h := must(t, h, err); *h.ContentLength != int64(len(parts[1])) {
+		t.Errorf("HeadObject of a part: %+v", h)
+	}
+	bad := func(number int32, header *string) error {
+		_, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: &key, PartNumber: &number, Range: header})
+		return err
+	}
+	refused(t, bad(int32(len(parts)+1), nil), "InvalidPartNumber", "not satisfiable")
+	refused(t, bad(0, nil), "InvalidArgument", "between 1 and 10000")
+	refused(t, bad(1, sdk.String("bytes=0-1")), "InvalidRequest", "both")
+	put(t, c, "whole", "all of it")
+	got, out := get(t, c, &s3.GetObjectInput{Key: sdk.String("whole"), PartNumber: sdk.Int32(1)})
+	if got != "all of it" || out.PartsCount != nil {
+		t.Errorf("the only part: %q, %+v", got, out)
+	}
 }
 
 func TestList(t *testing.T) {

@@ -73,7 +73,7 @@ func uploadPartCopy(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.writeXML(copied{xml.Name{Space: namespace, Local: "CopyPartResult"}, p.Modified.Format(timeForm), `"` + p.ETag + `"`})
+	return r.writeXML(copied{xml.Name{Space: namespace, Local: "CopyPartResult"}, p.Modified.Format(timeForm), `"` + p.ETag + `"`, checksumFields(&p.Meta)})
 }
 
 func abortUpload(r *request) error {
@@ -97,7 +97,7 @@ func listParts(r *request) error {
 	if err != nil {
 		return err
 	}
-	_, parts, err := r.service.ListParts(r.ctx(), r.caller, ref)
+	u, parts, err := r.service.ListParts(r.ctx(), r.caller, ref)
 	if err != nil {
 		return err
 	}
@@ -105,6 +105,7 @@ func listParts(r *request) error {
 		PartNumber         int
 		LastModified, ETag string
 		Size               int64
+		Checksums          []field
 	}
 	out := struct {
 		XMLName              xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListPartsResult"`
@@ -115,8 +116,11 @@ func listParts(r *request) error {
 		MaxParts             int
 		IsTruncated          bool
 		StorageClass         string
+		ChecksumAlgorithm    string `xml:",omitempty"`
+		ChecksumType         string `xml:",omitempty"`
 		Part                 []part
-	}{Bucket: r.ref.Bucket, Key: r.ref.Key, UploadID: ref.UploadID, PartNumberMarker: marker, MaxParts: limit, StorageClass: "STANDARD"}
+	}{Bucket: r.ref.Bucket, Key: r.ref.Key, UploadID: ref.UploadID, PartNumberMarker: marker, MaxParts: limit, StorageClass: "STANDARD",
+		ChecksumAlgorithm: strings.ToUpper(u.Options["algorithm"]), ChecksumType: u.Options["type"]}
 	for _, p := range parts {
 		if p.Number <= marker {
 			continue
@@ -125,7 +129,7 @@ func listParts(r *request) error {
 			out.IsTruncated = true
 			break
 		}
-		out.Part = append(out.Part, part{p.Number, p.Modified.Format(timeForm), `"` + p.ETag + `"`, p.Extent.Size})
+		out.Part = append(out.Part, part{p.Number, p.Modified.Format(timeForm), `"` + p.ETag + `"`, p.Extent.Size, checksumFields(&p.Meta)})
 		out.NextPartNumberMarker = p.Number
 	}
 	return r.writeXML(out)

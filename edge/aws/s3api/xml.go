@@ -81,7 +81,7 @@ func (r *request) writeXML(v any) error {
 // statuses are those of reasons that their kinds do not tell.
 var statuses = map[string]int{
 	s3.NotModified: http.StatusNotModified, s3.PreconditionFailed: http.StatusPreconditionFailed, s3.InvalidRange: http.StatusRequestedRangeNotSatisfiable,
-	s3.MethodNotAllowed: http.StatusMethodNotAllowed,
+	s3.MethodNotAllowed: http.StatusMethodNotAllowed, InvalidPartNumber: http.StatusRequestedRangeNotSatisfiable,
 }
 
 // kinds are code and status of errors by their kind, the code where there is no reason.
@@ -122,6 +122,11 @@ func describe(err error) (code string, status int, message string, fields map[st
 		status = s
 	}
 	return code, status, e.Message, e.Fields
+}
+
+func codeOf(err error) string {
+	code, _, _, _ := describe(err)
+	return code
 }
 
 // WriteError renders an error.
