@@ -19,6 +19,7 @@ var suiteTags = map[string][]string{
 	"etcd":             {"3.6.6-0"},
 	"jessie-dnsutils":  {"1.7"},
 	"nautilus":         {"1.7"},
+	"nginx":            {"1.14-4", "1.15-4"},
 	"nonewprivs":       {"1.3"},
 	"pause":            {"3.10.1"},
 	"sample-apiserver": {"1.29.2"},
@@ -32,8 +33,10 @@ func (s Sources) conformance() map[string][]recipe {
 		"busybox": s.busybox(),
 		"etcd":    s.suiteProgram("server", "usr/local/bin/etcd", 0o755, v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}}),
 		// What tests want of Debian's dnsutils is among the tools beside agnhost.
-		"jessie-dnsutils":  s.agnhost(v1.Config{}),
-		"nautilus":         s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		"jessie-dnsutils": s.agnhost(v1.Config{}),
+		"nautilus":        s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		// Tests want any web server of it.
+		"nginx":            s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"netexec", "--http-port=80"}}),
 		"nonewprivs":       s.suiteProgram("nonewprivs", "usr/local/bin/nnp", 0o6755, v1.Config{Cmd: []string{"nnp"}}),
 		"pause":            s.pause(),
 		"sample-apiserver": s.suiteProgram("sample-apiserver", "sample-apiserver", 0o755, v1.Config{Entrypoint: []string{"/sample-apiserver"}}),
