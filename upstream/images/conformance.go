@@ -19,6 +19,7 @@ var suiteTags = map[string][]string{
 	"etcd":             {"3.6.6-0"},
 	"jessie-dnsutils":  {"1.7"},
 	"nautilus":         {"1.7"},
+	"nginx":            {"1.14-4", "1.15-4"},
 	"nonewprivs":       {"1.3"},
 	"pause":            {"3.10.1"},
 	"sample-apiserver": {"1.29.2"},
@@ -32,8 +33,10 @@ func (s Sources) conformance() map[string][]recipe {
 		"busybox": s.busybox(),
 		"etcd":    s.suiteProgram("server", "usr/local/bin/etcd", 0o755, v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}}),
 		// What tests want of Debian's dnsutils is among the tools beside agnhost.
-		"jessie-dnsutils":  s.agnhost(v1.Config{}),
-		"nautilus":         s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		"jessie-dnsutils": s.agnhost(v1.Config{}),
+		"nautilus":        s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		// Tests want any web server of it.
+		"nginx":            s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"netexec", "--http-port=80"}}),
 		"nonewprivs":       s.suiteProgram("nonewprivs", "usr/local/bin/nnp", 0o6755, v1.Config{Cmd: []string{"nnp"}}),
 		"pause":            s.pause(),
 		"sample-apiserver": s.suiteProgram("sample-apiserver", "sample-apiserver", 0o755, v1.Config{Entrypoint: []string{"/sample-apiserver"}}),
@@ -75,6 +78,7 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 	shell, noShell := shellFiles()
 	own := []file{
 		program("agnhost", s.suitePath("agnhost")), link("agnhost-2", "agnhost"), folder("uploads", 0o755),
+		bashIsSh, // busybox's takes its own programs, whatever lies in /bin
 		text("etc/passwd", basePasswd+"user-defined-in-image:x:1000:1000::/home:/bin/sh\n"),
 		text("etc/group", baseGroup+"user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\n"),
 	}
@@ -83,22 +87,29 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 		own = append(own, file{path: name, mode: 0o644, source: s.suitePath(name)})
 	}
 	r.layers = func() ([][]file, error) {
-		tools, err := toolFiles()
+		tools, err := toolFiles(suiteTools...)
 		return [][]file{shell, tools, own}, err
 	}
-	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools())
+	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools(suiteTools...))
 	return r
 }
 
-// suiteTools are the programs that tests call in agnhost, and the packages of Debian that have them. nc is OpenBSD's: busybox has none
+// tool is a program of this machine: its name in images, here, and the package of Debian that has it.
+type tool struct{ name, program, debian string }
+
+var suiteShell = tool{"bash", "bash", "bash"}
+
+var bashIsSh = link("bin/sh", "bash")
+
+// suiteTools are the programs that tests call in agnhost. nc is OpenBSD's: busybox has none
 // that sends datagrams.
-var suiteTools = []struct{ name, program, debian string }{
-	{"bash", "bash", "bash"}, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
+var suiteTools = []tool{
+	suiteShell, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
 }
 
 // missingTools says how those that are not there are installed.
-func missingTools() (missing error) {
-	for _, tool := range suiteTools {
+func missingTools(tools ...tool) (missing error) {
+	for _, tool := range tools {
 		if _, installed := findProgram(tool.program); !installed {
 			missing = errors.Join(missing, fmt.Errorf("%s is not installed; `apt-get install %s` does", tool.program, tool.debian))
 		}
@@ -107,9 +118,9 @@ func missingTools() (missing error) {
 }
 
 // toolFiles are those, in the place of busybox's.
-func toolFiles() (files []file, err error) {
+func toolFiles(tools ...tool) (files []file, err error) {
 	seen := map[string]bool{}
-	for _, tool := range suiteTools {
+	for _, tool := range tools {
 		path, _ := findProgram(tool.program)
 		needed, err := withLibraries("bin/"+tool.name, path)
 		if err != nil {
@@ -125,19 +136,29 @@ func toolFiles() (files []file, err error) {
 	return files, nil
 }
 
-// busybox is Debian's.
+// busybox is Debian's, but for its shell, which drops variables whose names it could not write, where later ones keep them.
 func (s Sources) busybox() recipe {
 	shell, missing := shellFiles()
-	return recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}, layers: fixed(shell), missing: missing}
+	r := recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}}
+	r.layers = func() ([][]file, error) {
+		bash, err := toolFiles(suiteShell)
+		return [][]file{shell, append(bash, bashIsSh)}, err
+	}
+	r.missing = errors.Join(missing, missingTools(suiteShell))
+	return r
 }
 
 // applets are the names that busybox goes by in images.
 var applets = []string{
-	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env", "expr",
-	"false", "find", "free", "grep", "gzip", "head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mount",
-	"mv", "nc", "netstat", "nproc", "nslookup", "ping", "printf", "ps", "pwd", "readlink", "rm", "route", "sed", "seq", "sh", "sha256sum", "sleep",
-	"sort", "stat", "stty", "su", "sync", "tail", "tar", "tee", "telnet", "test", "timeout", "top", "touch", "tr", "true", "umount", "uname", "uniq", "vi",
-	"wc", "wget", "which", "whoami", "xargs", "yes",
+	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cmp", "cp", "cpio", "cut", "date", "dc",
+	"dd", "df", "diff", "dirname", "dmesg", "dnsdomainname", "dos2unix", "du", "echo", "egrep", "env", "expand", "expr", "factor", "false",
+	"fgrep", "find", "fold", "free", "getopt", "grep", "groups", "gunzip", "gzip", "head", "hexdump", "hostid", "hostname", "id", "ifconfig",
+	"ip", "kill", "killall", "less", "link", "ln", "logger", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "more", "mount", "mv",
+	"nc", "netstat", "nproc", "nsenter", "nslookup", "od", "paste", "patch", "pidof", "ping", "printf", "ps", "pwd", "readlink", "realpath",
+	"renice", "reset", "rev", "rm", "rmdir", "route", "sed", "seq", "sh", "sha1sum", "sha256sum", "sha512sum", "shuf", "sleep", "sort",
+	"stat", "strings", "stty", "su", "sync", "sysctl", "tac", "tail", "tar", "taskset", "tee", "telnet", "test", "timeout", "top", "touch",
+	"tr", "traceroute", "true", "truncate", "tty", "umount", "uname", "unexpand", "uniq", "unlink", "unshare", "uptime", "usleep", "vi", "w",
+	"watch", "wc", "wget", "which", "who", "whoami", "xargs", "xxd", "yes", "zcat",
 }
 
 // shellFiles are busybox under all its names; missing says how it is installed.

@@ -98,37 +98,48 @@ func NewEKSAuth(endpoint, cluster, region string, key func(context.Context) (Key
 	return &EKSAuth{Endpoint: endpoint, Cluster: cluster, Region: region, NodeKey: key, Client: client, slots: make(chan struct{}, inFlight)}
 }
 
-// Assume gets the credentials for a token. What may pass, such as too many requests, is tried again.
+// Assume gets the credentials for a token. What may pass is tried again; too many requests, which surely pass, until ctx ends. Who tries
+// again stays one of those in flight, so that there are no more requests than EKS Auth takes.
 func (a *EKSAuth) Assume(ctx context.Context, token string) (c Credentials, err error) {
-	for attempt := range attempts {
-		if attempt > 0 {
-			pause := firstPause << (attempt - 1)
-			select {
-			case <-time.After(pause/2 + rand.N(pause)):
-			case <-ctx.Done():
-				return c, err
-			}
-		}
-		c, err = a.once(ctx, token)
-		if e, ok := errors.AsType[*upstreamError](err); err == nil || ok && !e.passes() {
-			return c, err
-		}
-	}
-	return c, err
-}
-
-// passes is whether the same request may be answered with credentials later.
-func (e *upstreamError) passes() bool {
-	return e.Status >= 500 || e.Status == http.StatusTooManyRequests || e.Code == "ThrottlingException" || e.unsigned()
-}
-
-func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err error) {
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	case <-ctx.Done():
 		return c, ctx.Err()
 	}
+	for failed := 0; ; {
+		c, err = a.once(ctx, token)
+		e, answered := errors.AsType[*upstreamError](err)
+		pause := firstPause
+		switch {
+		case err == nil || answered && !e.passes():
+			return c, err
+		case answered && e.throttled():
+		default:
+			if failed++; failed == attempts {
+				return c, err
+			}
+			pause = firstPause << (failed - 1)
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return c, err
+		}
+	}
+}
+
+// passes is whether the same request may be answered with credentials later.
+func (e *upstreamError) passes() bool {
+	return e.Status >= 500 || e.throttled() || e.unsigned()
+}
+
+// throttled is whether there were too many requests.
+func (e *upstreamError) throttled() bool {
+	return e.Status == http.StatusTooManyRequests || e.Code == "ThrottlingException"
+}
+
+func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err error) {
 	key, err := a.nodeKey(ctx)
 	if err != nil {
 		return c, err
