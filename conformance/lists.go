@@ -75,7 +75,7 @@ func (l *lists) choose(names []string, subset, focus string) (chosen []string, l
 			continue
 		}
 		if k, ok := l.find(name); ok && !k.Run {
-			left = append(left, result{name: name, outcome: notRun, message: k.Why})
+			left = append(left, result{Name: name, Outcome: notRun, Message: k.Why})
 			continue
 		}
 		chosen = append(chosen, name)

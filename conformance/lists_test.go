@@ -26,7 +26,7 @@ func TestLists(t *testing.T) {
 	if got, _ := l.choose(names, "none", "Watchers"); len(got) != 1 {
 		t.Errorf("with a focus: %q", got)
 	}
-	if _, left := l.choose(names, "one", ""); len(left) != 1 || left[0].name != names[3] || left[0].message == "" {
+	if _, left := l.choose(names, "one", ""); len(left) != 1 || left[0].Name != names[3] || left[0].Message == "" {
 		t.Errorf("not run: %+v, want the test for two nodes with a reason", left)
 	}
 }

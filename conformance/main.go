@@ -26,7 +26,9 @@ type options struct {
 	bin   string
 	run   string
 	focus string
-	procs int
+	// resume leaves out the tests that have passed in earlier runs.
+	resume bool
+	procs  int
 }
 
 func main() {
@@ -34,6 +36,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "folder with minato, kube/, upstream/ and conformance/")
 	flag.StringVar(&o.run, "run", "none,one", "subsets to run: by the number of nodes that they need")
 	flag.StringVar(&o.focus, "focus", "", "run only those tests of the subsets whose names match this regular expression")
+	flag.BoolVar(&o.resume, "continue", false, "leave out the tests that have passed before, and count them with the others")
 	flag.IntVar(&o.procs, "procs", 4*runtime.NumCPU(), "tests to run at once, but for those that must have the cluster for themselves")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

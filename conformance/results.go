@@ -13,10 +13,13 @@ import (
 
 // result is what came of a test.
 type result struct {
-	name    string
-	outcome string // ginkgo's word, or notRun or notReached
-	message string // why
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`           // ginkgo's word, or notRun or notReached
+	Message string `json:"message,omitempty"` // why
 }
+
+// settled is whether there is nothing to be learnt by running the test again: it has passed, or has looked at the cluster and skipped.
+func (r result) settled() bool { return r.Outcome == passed || r.Outcome == skipped }
 
 // Outcomes: those of ginkgo's that mean something here, and ours.
 const (
@@ -60,17 +63,17 @@ func readResults(path string) ([]result, error) {
 			if !isTest {
 				continue
 			}
-			r := result{name: name, outcome: c.Status}
+			r := result{Name: name, Outcome: c.Status}
 			for _, p := range []*problem{c.Failure, c.Error} {
 				if p != nil {
-					r.message, _, _ = strings.Cut(strings.TrimSpace(p.Message+p.Text), "\nIn [") // where, and goroutines: the report has it
+					r.Message, _, _ = strings.Cut(strings.TrimSpace(p.Message+p.Text), "\nIn [") // where, and goroutines: the report has it
 				}
 			}
 			if c.Skipped != nil {
 				// A test that skips says why. One that was left out, or that an interrupted run did not come to, does not.
 				why, says := strings.CutPrefix(c.Skipped.Message, "skipped - ")
-				if r.message = why; !says {
-					r.outcome, r.message = notReached, ""
+				if r.Message = why; !says {
+					r.Outcome, r.Message = notReached, ""
 				}
 			}
 			results = append(results, r)
@@ -84,18 +87,18 @@ func report(w io.Writer, l *lists, subset string, results []result) error {
 	counts := map[string]int{}
 	var unexpected []error
 	for _, r := range results {
-		counts[r.outcome]++
-		k, isKnown := l.find(r.name)
+		counts[r.Outcome]++
+		k, isKnown := l.find(r.Name)
 		switch {
-		case r.outcome == skipped || r.outcome == notRun:
-			fmt.Fprintf(w, "%s: %s: %s\n", r.outcome, r.name, r.message)
-		case r.outcome == notReached:
-		case r.outcome == passed && isKnown:
-			unexpected = append(unexpected, fmt.Errorf("passes now, though lists/known.json says %q: %s", k.Why, r.name))
-		case r.outcome != passed && !isKnown:
-			unexpected = append(unexpected, fmt.Errorf("%s: %s: %s", r.outcome, r.name, r.message))
-		case r.outcome != passed:
-			fmt.Fprintf(w, "%s, as known: %s: %s\n", r.outcome, r.name, k.Why)
+		case r.Outcome == skipped || r.Outcome == notRun:
+			fmt.Fprintf(w, "%s: %s: %s\n", r.Outcome, r.Name, r.Message)
+		case r.Outcome == notReached:
+		case r.Outcome == passed && isKnown:
+			unexpected = append(unexpected, fmt.Errorf("passes now, though lists/known.json says %q: %s", k.Why, r.Name))
+		case r.Outcome != passed && !isKnown:
+			unexpected = append(unexpected, fmt.Errorf("%s: %s: %s", r.Outcome, r.Name, r.Message))
+		case r.Outcome != passed:
+			fmt.Fprintf(w, "%s, as known: %s: %s\n", r.Outcome, r.Name, k.Why)
 		}
 	}
 	var words []string

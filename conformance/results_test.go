@@ -17,13 +17,13 @@ func TestReport(t *testing.T) {
 		result      result
 		want, shown string
 	}{
-		"passes":           {result{name: "new", outcome: "passed"}, "", "none: 1 passed\n"},
-		"fails":            {result{name: "new", outcome: "failed", message: "no"}, "failed: new: no", "none: 1 failed\n"},
-		"fails as known":   {result{name: "known", outcome: "failed"}, "", "failed, as known: known: a bug\nnone: 1 failed\n"},
-		"passes though":    {result{name: "known", outcome: "passed"}, "passes now", "none: 1 passed\n"},
-		"skipped by suite": {result{name: "new", outcome: "skipped", message: "one node"}, "", "skipped: new: one node\nnone: 1 skipped\n"},
-		"not run":          {result{name: "new", outcome: notRun, message: "no image"}, "", "not run: new: no image\nnone: 1 not run\n"},
-		"not reached":      {result{name: "new", outcome: notReached}, "", "none: 1 not reached\n"},
+		"passes":           {result{Name: "new", Outcome: "passed"}, "", "none: 1 passed\n"},
+		"fails":            {result{Name: "new", Outcome: "failed", Message: "no"}, "failed: new: no", "none: 1 failed\n"},
+		"fails as known":   {result{Name: "known", Outcome: "failed"}, "", "failed, as known: known: a bug\nnone: 1 failed\n"},
+		"passes though":    {result{Name: "known", Outcome: "passed"}, "passes now", "none: 1 passed\n"},
+		"skipped by suite": {result{Name: "new", Outcome: "skipped", Message: "one node"}, "", "skipped: new: one node\nnone: 1 skipped\n"},
+		"not run":          {result{Name: "new", Outcome: notRun, Message: "no image"}, "", "not run: new: no image\nnone: 1 not run\n"},
+		"not reached":      {result{Name: "new", Outcome: notReached}, "", "none: 1 not reached\n"},
 	} {
 		var shown strings.Builder
 		err := report(&shown, &lists{known: l}, "none", []result{test.result})

@@ -13,13 +13,12 @@ import (
 	"time"
 )
 
-// test runs a subset and returns what came of each of its tests, also of a run that was interrupted.
+// test runs a subset, or what earlier runs have left of it, and returns what came of each of its tests, also of a run that was
+// interrupted.
 func (c *cluster) test(ctx context.Context, l *lists, subset string, o options) ([]result, error) {
 	reports := filepath.Join(c.bin, "conformance", subset)
-	if err := os.RemoveAll(reports); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(reports, 0o755); err != nil {
+	earlier, err := begin(reports, o.resume)
+	if err != nil {
 		return nil, err
 	}
 	names, err := c.list(ctx, reports)
@@ -30,6 +29,11 @@ func (c *cluster) test(ctx context.Context, l *lists, subset string, o options) 
 	if len(chosen) == 0 {
 		return left, fmt.Errorf("no test of the subset %s matches", subset)
 	}
+	chosen, done := remaining(chosen, earlier)
+	left = append(done, left...)
+	if len(chosen) == 0 {
+		return left, nil
+	}
 	fmt.Fprintf(os.Stderr, "conformance: %d tests on a cluster with %s: see %s\n", len(chosen), map[string]string{"none": "no node", "one": "one node"}[subset], reports)
 	args := []string{"--procs=" + strconv.Itoa(o.procs)}
 	for _, name := range chosen {
@@ -37,9 +41,12 @@ func (c *cluster) test(ctx context.Context, l *lists, subset string, o options) 
 	}
 	err = c.suite(ctx, reports, args...)
 	results, unread := readResults(filepath.Join(reports, reportFile))
-	results = slices.DeleteFunc(results, func(r result) bool { return !slices.Contains(chosen, r.name) })
-	reached := len(slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.outcome == notReached }))
+	results = slices.DeleteFunc(results, func(r result) bool { return !slices.Contains(chosen, r.Name) })
+	reached := len(slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.Outcome == notReached }))
 	results = append(results, left...)
+	if unread == nil {
+		unread = writeRecord(reports, results)
+	}
 	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && (!failed || ctx.Err() != nil) {
 		return results, err
 	}
@@ -49,19 +56,33 @@ func (c *cluster) test(ctx context.Context, l *lists, subset string, o options) 
 	return results, unread
 }
 
+// begin makes the folder of a subset's reports, empty, or gives the results that are in it to go on from.
+func begin(reports string, resume bool) (earlier []result, err error) {
+	if resume {
+		earlier, err = readRecord(reports)
+	} else {
+		err = os.RemoveAll(reports)
+	}
+	return earlier, errors.Join(err, os.MkdirAll(reports, 0o755))
+}
+
 // list are the names of all conformance tests.
 func (c *cluster) list(ctx context.Context, dir string) ([]string, error) {
 	if err := c.suite(ctx, dir, "--dry-run", `--focus=\[Conformance\]`); err != nil {
 		return nil, err
 	}
-	results, err := readResults(filepath.Join(dir, reportFile))
+	report := filepath.Join(dir, reportFile)
+	results, err := readResults(report)
+	if err == nil {
+		err = os.Remove(report) // to it, all tests have passed
+	}
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, r := range results {
-		if r.outcome == passed {
-			names = append(names, r.name)
+		if r.Outcome == passed {
+			names = append(names, r.Name)
 		}
 	}
 	return names, nil

@@ -44,7 +44,7 @@ func TestExternalEtcd(t *testing.T) {
 	id := e.Status(t).Clusters[0].ID
 	k.delete(t)
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	all, err := external.Client.Get(ctx, "", clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {

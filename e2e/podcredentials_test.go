@@ -68,13 +68,10 @@ func TestPodCredentials(t *testing.T) {
 	}
 	pods.answers(t, "js", "credentials", "CREDENTIALS_HTTP ASIA")
 	pods.answers(t, "js-irsa", "credentials", "CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN ASIA")
-	before := pods.ask(t, "app", "credentials")
-	if !strings.Contains(before, "CredentialsEndpointProvider") {
-		t.Errorf("the credentials of the pod with an association are of %s", before)
-	}
+	before := pods.answers(t, "app", "credentials", "CredentialsEndpointProvider")
 	e.Kill(t)
-	if after := pods.ask(t, "app", "credentials"); after != before {
-		t.Errorf("with the server away a pod gets %q, not %q", after, before)
+	if after := pods.ask(t, "app", "credentials"); after.Stdout != before {
+		t.Errorf("with the server away a pod gets, not %q: %s", before, after)
 	}
 	e.Up(t)
 
@@ -189,20 +186,23 @@ func (p sdkPods) add(t *testing.T, pods ...sdkPod) {
 }
 
 // ask has a pod do something.
-func (p sdkPods) ask(t *testing.T, pod, what string) string {
+func (p sdkPods) ask(t *testing.T, pod, what string) testenv.Result {
 	t.Helper()
-	return p.cluster.kubectl(t, "exec", "asker", "--", "get", "http://"+p.ips[pod]+":8080/"+what)
+	return p.cluster.client.TryKubectl(t, p.cluster.config, "exec", "asker", "--", "get", "http://"+p.ips[pod]+":8080/"+what)
 }
 
-// answers is that a pod comes to say something.
-func (p sdkPods) answers(t *testing.T, pod, what, want string) {
+// answers is that a pod, which may have begun just now, comes to say something.
+func (p sdkPods) answers(t *testing.T, pod, what, want string) (answer string) {
 	t.Helper()
 	testenv.Eventually(t, func() error {
-		if got := p.ask(t, pod, what); !strings.Contains(got, want) {
-			return fmt.Errorf("the pod %s, asked to %s, says %q, want %q", pod, what, got, want)
+		r := p.ask(t, pod, what)
+		if r.ExitCode != 0 || !strings.Contains(r.Stdout, want) {
+			return fmt.Errorf("the pod %s, asked to %s, does not say %q: %s", pod, what, want, r)
 		}
+		answer = r.Stdout
 		return nil
 	})
+	return answer
 }
 
 // fargateProfile has pods with a label run on machines of their own, whose role may ask for their credentials.

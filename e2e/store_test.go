@@ -87,7 +87,7 @@ func traces(t *testing.T, e *testenv.Env, id string) (found []string) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	store := openEtcd(t, e)
 	all, err := store.Get(ctx, "", clientv3.WithPrefix(), clientv3.WithKeysOnly())
@@ -123,7 +123,7 @@ func TestCorruptRecord(t *testing.T) {
 	good := createCluster(t, admin, "good")
 	bad := createCluster(t, admin, "spoilt")
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	store := openEtcd(t, e)
 	records, err := store.Get(ctx, eks.ClustersPrefix, clientv3.WithPrefix())

@@ -21,6 +21,10 @@ const AuditLog = "audit.log"
 // done to a descriptor. The supervisor rotates by copy and truncate.
 const neverRotate = 1 << 30
 
+// neverCompact is as good as never: Minato compacts, as this cluster's etcd role reaches its own prefix only. With 0, kube-apiserver
+// would not look how far history has been compacted either, and go on answering pages of lists from before.
+const neverCompact = "87600h"
+
 // apiServer is the kube-apiserver of a generation.
 func (p plan) apiServer() supervisor.Spec {
 	args := []string{
@@ -43,7 +47,7 @@ func (p plan) apiServer() supervisor.Spec {
 		"--etcd-cafile=" + p.Dir.pki("etcd-ca.crt"),
 		"--etcd-certfile=" + p.Dir.pki("tenant.crt"),
 		"--etcd-keyfile=" + p.Dir.pki("tenant.key"),
-		"--etcd-compaction-interval=0", // Minato compacts: this cluster's etcd role reaches its own prefix only
+		"--etcd-compaction-interval=" + neverCompact,
 		"--encryption-provider-config=" + p.Dir.generation(p.Generation, "encryption.yaml"),
 
 		"--client-ca-file=" + p.Dir.pki("ca.crt"),

@@ -9,14 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"minato.dev/minato/cluster/kubeapi"
+	"minato.dev/minato/engine/etcd"
 	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/internal/pki"
 	"minato.dev/minato/service/eks"
@@ -31,6 +34,7 @@ func TestControlPlane(t *testing.T) {
 	c := w.cluster(t, id)
 	admin := w.client(t, id)
 
+	token := w.compact(t, admin)
 	t.Run("anonymous reaches health paths only", func(t *testing.T) { w.testAnonymous(t, c) })
 	t.Run("unknown token", func(t *testing.T) { w.testUnknownToken(t, c) })
 	t.Run("Secrets are encrypted", func(t *testing.T) { w.testSecrets(t, admin, c.ID) })
@@ -38,6 +42,7 @@ func TestControlPlane(t *testing.T) {
 	t.Run("tokens", func(t *testing.T) { w.testTokens(t, admin, c) })
 	t.Run("audit", func(t *testing.T) { w.testAudit(t, c) })
 	t.Run("files", func(t *testing.T) { w.testFiles(t, c) })
+	t.Run("compacted history", func(t *testing.T) { testCompacted(t, admin, token) })
 	t.Run("adoption", func(t *testing.T) { w.testAdoption(t, id) })
 	w.signsSince(t, id, time.Now().Add(authorityValidity)) // this is about certificates
 	t.Run("rotation", func(t *testing.T) { w.testRotation(t, id) })
@@ -45,6 +50,44 @@ func TestControlPlane(t *testing.T) {
 	t.Run("killed upgrades", func(t *testing.T) { w.testKilledUpgrades(t, id, someKills) })
 	t.Run("signing key", func(t *testing.T) { w.testSigningKey(t, id) })
 	t.Run("delete", func(t *testing.T) { w.testDelete(t, id) })
+}
+
+// compact compacts history as Minato does, and gives the continue token of a list that began before.
+func (w *world) compact(t *testing.T, admin *api) (token string) {
+	t.Helper()
+	client, err := etcd.Connect(w.pki.Target(etcd.Root, loopback(w.etcdPort)))
+	must(t, err)
+	defer func() { must(t, client.Close()) }()
+	const path = "/api/v1/namespaces"
+	page, err := admin.Do(t.Context(), http.MethodGet, path+"?limit=1", nil)
+	must(t, err)
+	var list struct{ Metadata struct{ Continue string } }
+	must(t, json.Unmarshal(page, &list))
+	_, err = admin.Do(t.Context(), http.MethodPost, path, doc{"apiVersion": "v1", "kind": "Namespace", "metadata": doc{"name": "later"}})
+	must(t, err)
+	written, err := client.Get(t.Context(), "compact_rev_key")
+	must(t, err)
+	revision := written.Header.Revision
+	_, err = client.Put(t.Context(), "compact_rev_key", strconv.FormatInt(revision, 10))
+	must(t, err)
+	_, err = client.Compact(t.Context(), revision)
+	must(t, err)
+	return list.Metadata.Continue
+}
+
+// testCompacted is that kube-apiserver does not go on with a list from before the history that there is, out of its cache. It looks
+// every 15 s how far history has been compacted.
+func testCompacted(t *testing.T, admin *api, token string) {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		_, err := admin.Do(t.Context(), http.MethodGet, "/api/v1/namespaces?limit=1&continue="+url.QueryEscape(token), nil)
+		if kubeapi.Status(err) == http.StatusGone {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the next page: %v, want that its token has expired", err)
+		}
+		<-time.After(200 * time.Millisecond)
+	}
 }
 
 // testAnonymous asks without a credential.

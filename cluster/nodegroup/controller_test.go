@@ -308,6 +308,27 @@ func TestHealth(t *testing.T) {
 			t.Errorf("deleted: %v", err)
 		}
 	})
+	t.Run("a subnet that goes", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.create(t, "ng", func(s *eks.NodegroupSpec) { s.Scaling.Desired = 1 })
+		w.passes(t, "ng")
+		empty := w.subnets[0].ID
+		if w.live(t)[0].SubnetID == empty {
+			empty = w.subnets[1].ID
+		}
+		if err := w.ec2.DeleteSubnet(t.Context(), ec2.Caller{Scope: scope}, empty); err != nil {
+			t.Fatal(err)
+		}
+		w.passes(t, "ng")
+		wantStatus(t, w.get(t, "ng"), eks.NodegroupDegraded, "Ec2SubnetNotFound")
+		id := w.update(t, "ng", func(s *eks.NodegroupSpec) { s.Scaling.Desired = 2 })
+		w.passes(t, "ng")
+		wantStatus(t, w.get(t, "ng"), eks.NodegroupDegraded, "Ec2SubnetNotFound")
+		if u := w.updateStatus(t, id); u.Status != eks.UpdateSuccessful || len(w.live(t)) != 2 {
+			t.Errorf("update %+v, %d instances in the other subnet", u, len(w.live(t)))
+		}
+	})
 	t.Run("a role that goes and comes back", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -431,7 +452,12 @@ func TestLaunchTemplate(t *testing.T) {
 	if _, err := w.ec2.DeleteLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.TemplateName{ID: template.ID}); err != nil {
 		t.Fatal(err)
 	}
-	w.update(t, "ng", func(s *eks.NodegroupSpec) { s.Scaling.Desired = 2 })
+	w.passes(t, "ng")
+	wantStatus(t, w.get(t, "ng"), eks.NodegroupDegraded, "Ec2LaunchTemplateNotFound") // before it is needed
+	id := w.update(t, "ng", func(s *eks.NodegroupSpec) { s.Scaling.Desired = 2 })
 	w.passes(t, "ng")
 	wantStatus(t, w.get(t, "ng"), eks.NodegroupDegraded, "Ec2LaunchTemplateNotFound")
+	if u := w.updateStatus(t, id); u.Status != eks.UpdateFailed || len(w.live(t)) != 1 {
+		t.Errorf("update %+v, %d instances", u, len(w.live(t)))
+	}
 }

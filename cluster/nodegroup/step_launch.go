@@ -95,9 +95,12 @@ func (c *Controller) launch(ctx context.Context, p *pass, count int) error {
 	if err != nil {
 		return err
 	}
-	subnets, err := c.subnets(ctx, p)
+	subnets, missing, err := c.subnets(ctx, p)
 	if err != nil {
 		return err
+	}
+	if len(subnets) == 0 {
+		return problemf(issueSubnet, missing, "None of the Amazon EC2 subnets %v of the nodegroup was found", missing)
 	}
 	perZone := map[string]int{}
 	for _, m := range p.members {
@@ -184,27 +187,4 @@ func launchProblem(p *pass, err error) error {
 		return problemf(issueImage, []string{spec.ReleaseVersion}, "%w", err)
 	}
 	return problemf(issueLaunch, []string{p.group.GroupName()}, "%w", err)
-}
-
-// subnets are those of the nodegroup that are still there; one of them at least must be.
-func (c *Controller) subnets(ctx context.Context, p *pass) ([]ec2.Subnet, error) {
-	ids := p.group.Spec.SubnetIDs
-	subnets, err := c.deps.EC2.Subnets(ctx, p.group.Scope, ids)
-	if err != nil {
-		return nil, err
-	}
-	var missing []string
-	for _, id := range ids {
-		if !slices.ContainsFunc(subnets, func(n ec2.Subnet) bool { return n.ID == id }) {
-			missing = append(missing, id)
-		}
-	}
-	if len(missing) > 0 {
-		pr := problemf(issueSubnet, missing, "The Amazon EC2 subnets %v of the nodegroup were not found", missing)
-		if len(subnets) == 0 {
-			return nil, pr
-		}
-		p.problems = append(p.problems, pr)
-	}
-	return subnets, nil
 }

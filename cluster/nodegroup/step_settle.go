@@ -3,6 +3,7 @@ package nodegroup
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"minato.dev/minato/service/eks"
 )
@@ -20,7 +21,10 @@ func (c *Controller) settle(ctx context.Context, p *pass, failed error) error {
 	}
 	p.group.Status.Health = nil
 	for _, pr := range problems {
-		p.group.Status.Health = append(p.group.Status.Health, pr.issue())
+		same := func(known eks.HealthIssue) bool { return known.Code == pr.code && known.Message == pr.message }
+		if !slices.ContainsFunc(p.group.Status.Health, same) { // what was noted may have ended the pass too
+			p.group.Status.Health = append(p.group.Status.Health, pr.issue())
+		}
 	}
 	p.settled = failed == nil && p.asWanted()
 	if p.settled {

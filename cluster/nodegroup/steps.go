@@ -29,6 +29,7 @@ func (c *Controller) buildSteps() []step {
 		{"Lost", c.replaceLost},
 		{"Repair", c.repair},
 		{"Labels", c.syncNodes},
+		{"Sources", c.checkSources},
 		{"Size", c.resize},
 		{"Drain", c.drainMembers},
 	}

@@ -62,12 +62,16 @@ func (c *Controller) template(ctx context.Context, p *pass) (t template, err err
 	return t, nil
 }
 
+func templateGone(ref *eks.NodegroupTemplate) *problem {
+	return problemf(issueTemplate, []string{ref.ID}, "The launch template %s, version %s, was not found", ref.ID, ref.Version)
+}
+
 // launchTemplate reads the version of the launch template that the nodegroup has.
 func (c *Controller) launchTemplate(ctx context.Context, p *pass) (t template, err error) {
 	ref := *p.group.Spec.Template
 	_, version, err := c.deps.EC2.TemplateVersion(ctx, p.group.Scope, ec2.TemplateName{ID: ref.ID}, ref.Version)
 	if minato.Is(err, minato.NotFound) {
-		return t, problemf(issueTemplate, []string{ref.ID}, "The launch template %s, version %s, was not found", ref.ID, ref.Version)
+		return t, templateGone(&ref)
 	}
 	if err != nil {
 		return t, err

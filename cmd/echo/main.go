@@ -17,7 +17,7 @@ import (
 const usage = `usage: echo                      serve HTTP on :80 and :8080
        echo serve ADDRESS...    serve HTTP elsewhere
        echo get [-timeout 30s] URL
-                                print what is served there
+                                print what is served there, as soon as somebody does
        echo ls [PATH...]        list folders
        echo cat [PATH...]       print files, or standard input
        echo sleep SECONDS       wait; "infinity" is for ever

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -59,38 +58,6 @@ func headers(w io.Writer, h http.Header) error {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// get prints what is served at a URL. An answer that is not 2xx is printed and ends in a code of 1.
-func get(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("get", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	timeout := flags.Duration("timeout", 30*time.Second, "")
-	if err := flags.Parse(args); err != nil {
-		return fmt.Errorf("get: %w\n%s", err, usage)
-	}
-	if flags.NArg() != 1 {
-		return fmt.Errorf("get: want one URL\n%s", usage)
-	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, flags.Arg(0), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	awaitListener(ctx, os.Stdin)
-	if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answers %s", flags.Arg(0), resp.Status)
 	}
 	return nil
 }

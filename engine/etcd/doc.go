@@ -14,8 +14,8 @@
 // Tenants together may fill nine tenths of the quota of our own etcd; the rest is for records, so that a cluster which has
 // filled etcd can be deleted. An etcd of the user's own knows no such share.
 //
-// kube-apiservers run with --etcd-compaction-interval=0, for the key they would coordinate by lies outside their prefix:
-// Admin.Maintain compacts for all of them.
+// kube-apiservers never compact, for the key they would coordinate by lies outside their prefix: Admin.Maintain compacts for all of
+// them, and they read there how far.
 package etcd
 
 // Where things lie in etcd.

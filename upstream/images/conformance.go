@@ -19,6 +19,7 @@ var suiteTags = map[string][]string{
 	"etcd":             {"3.6.6-0"},
 	"jessie-dnsutils":  {"1.7"},
 	"nautilus":         {"1.7"},
+	"nginx":            {"1.14-4", "1.15-4"},
 	"nonewprivs":       {"1.3"},
 	"pause":            {"3.10.1"},
 	"sample-apiserver": {"1.29.2"},
@@ -32,8 +33,10 @@ func (s Sources) conformance() map[string][]recipe {
 		"busybox": s.busybox(),
 		"etcd":    s.suiteProgram("server", "usr/local/bin/etcd", 0o755, v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}}),
 		// What tests want of Debian's dnsutils is among the tools beside agnhost.
-		"jessie-dnsutils":  s.agnhost(v1.Config{}),
-		"nautilus":         s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		"jessie-dnsutils": s.agnhost(v1.Config{}),
+		"nautilus":        s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"test-webserver"}}, "data.json", "nautilus.jpg"),
+		// Tests want any web server of it.
+		"nginx":            s.agnhost(v1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"netexec", "--http-port=80"}}),
 		"nonewprivs":       s.suiteProgram("nonewprivs", "usr/local/bin/nnp", 0o6755, v1.Config{Cmd: []string{"nnp"}}),
 		"pause":            s.pause(),
 		"sample-apiserver": s.suiteProgram("sample-apiserver", "sample-apiserver", 0o755, v1.Config{Entrypoint: []string{"/sample-apiserver"}}),
@@ -75,6 +78,7 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 	shell, noShell := shellFiles()
 	own := []file{
 		program("agnhost", s.suitePath("agnhost")), link("agnhost-2", "agnhost"), folder("uploads", 0o755),
+		link("bin/sh", "bash"), // busybox's takes its own programs, whatever lies in /bin
 		text("etc/passwd", basePasswd+"user-defined-in-image:x:1000:1000::/home:/bin/sh\n"),
 		text("etc/group", baseGroup+"user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\n"),
 	}
@@ -133,11 +137,15 @@ func (s Sources) busybox() recipe {
 
 // applets are the names that busybox goes by in images.
 var applets = []string{
-	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env", "expr",
-	"false", "find", "free", "grep", "gzip", "head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mount",
-	"mv", "nc", "netstat", "nproc", "nslookup", "ping", "printf", "ps", "pwd", "readlink", "rm", "route", "sed", "seq", "sh", "sha256sum", "sleep",
-	"sort", "stat", "stty", "su", "sync", "tail", "tar", "tee", "telnet", "test", "timeout", "top", "touch", "tr", "true", "umount", "uname", "uniq", "vi",
-	"wc", "wget", "which", "whoami", "xargs", "yes",
+	"[", "arp", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cmp", "cp", "cpio", "cut", "date", "dc",
+	"dd", "df", "diff", "dirname", "dmesg", "dnsdomainname", "dos2unix", "du", "echo", "egrep", "env", "expand", "expr", "factor", "false",
+	"fgrep", "find", "fold", "free", "getopt", "grep", "groups", "gunzip", "gzip", "head", "hexdump", "hostid", "hostname", "id", "ifconfig",
+	"ip", "kill", "killall", "less", "link", "ln", "logger", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "more", "mount", "mv",
+	"nc", "netstat", "nproc", "nsenter", "nslookup", "od", "paste", "patch", "pidof", "ping", "printf", "ps", "pwd", "readlink", "realpath",
+	"renice", "reset", "rev", "rm", "rmdir", "route", "sed", "seq", "sh", "sha1sum", "sha256sum", "sha512sum", "shuf", "sleep", "sort",
+	"stat", "strings", "stty", "su", "sync", "sysctl", "tac", "tail", "tar", "taskset", "tee", "telnet", "test", "timeout", "top", "touch",
+	"tr", "traceroute", "true", "truncate", "tty", "umount", "uname", "unexpand", "uniq", "unlink", "unshare", "uptime", "usleep", "vi", "w",
+	"watch", "wc", "wget", "which", "who", "whoami", "xargs", "xxd", "yes", "zcat",
 }
 
 // shellFiles are busybox under all its names; missing says how it is installed.
