@@ -100,6 +100,7 @@ func TestEntryMapping(t *testing.T) {
 		{"raw", role, entryOf(role, "STANDARD", "x:{{SessionNameRaw}}:{{AccountID}}"), access.Mapping{Username: "x:alice@example.com:111122223333"}},
 		{"key", node, entryOf(role, "STANDARD", "x:{{AccessKeyID}}"), access.Mapping{Username: "x:ASIANODE"}},
 		{"template in a session's name", sly, entryOf(role, "STANDARD", "x:{{SessionName}}"), access.Mapping{Username: "x:{{AccountID}}"}},
+		{"braces beside a template", role, entryOf(role, "STANDARD", "x:{{{SessionName}}}{{"), access.Mapping{Username: "x:{alice-example.com}{{"}},
 		{"unknown template", role, entryOf(role, "STANDARD", "x:{{Nothing}}"), access.Mapping{Username: "x:{{Nothing}}"}},
 		{"Linux node", node, entryOf(role, "EC2_LINUX", "system:node:{{EC2PrivateDNSName}}", "system:nodes"), access.Mapping{
 			Username: "system:node:ip-10-0-0-1.ec2.internal", Groups: []string{"system:nodes"},

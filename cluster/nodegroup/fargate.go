@@ -96,12 +96,13 @@ func (f *Fargate) Reconcile(ctx context.Context, clusterID string) (time.Duratio
 			return 0, fmt.Errorf("Fargate profile %s of cluster %s: %w", r.profiles[i].Value.Name, r.cluster.Name, err)
 		}
 	}
+	var failed error // of one pod, which does not hold up the others
 	for _, p := range r.pods {
 		if err := f.place(ctx, r, p); err != nil {
-			return 0, fmt.Errorf("placing pod %s/%s of cluster %s: %w", p.Metadata.Namespace, p.Metadata.Name, r.cluster.Name, err)
+			failed = errors.Join(failed, fmt.Errorf("placing pod %s/%s of cluster %s: %w", p.Metadata.Namespace, p.Metadata.Name, r.cluster.Name, err))
 		}
 	}
-	return lookAgain, f.sweep(ctx, r)
+	return lookAgain, errors.Join(failed, f.sweep(ctx, r))
 }
 
 // begin reads what a pass needs; nil where the cluster has no Fargate profiles.
@@ -134,7 +135,7 @@ func (f *Fargate) begin(ctx context.Context, clusterID string) (*round, error) {
 
 // place brings a pod to its machine: it launches one, waits for its node, and binds the pod to it.
 func (f *Fargate) place(ctx context.Context, r *round, p *pod) error {
-	if p.Spec.NodeName != "" || p.Metadata.DeletionTimestamp != nil {
+	if p.Spec.NodeName != "" || p.Metadata.DeletionTimestamp != nil || len(p.Spec.SchedulingGates) > 0 {
 		return nil
 	}
 	machine, ok := r.machines[p.Metadata.UID]

@@ -45,14 +45,20 @@ func (w *fargateWorld) passes(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.machines(t)
-		page, err := ec2.Instances(w.store).List(t.Context(), "", "", 0)
-		if err != nil {
+		w.seenByFargate(t)
+	}
+}
+
+// seenByFargate waits until Fargate sees the instances as they are.
+func (w *fargateWorld) seenByFargate(t *testing.T) {
+	t.Helper()
+	page, err := ec2.Instances(w.store).List(t.Context(), "", "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range page.Items {
+		if err := w.fargate.instances.WaitFor(t.Context(), item.Revision); err != nil {
 			t.Fatal(err)
-		}
-		for _, item := range page.Items {
-			if err := w.fargate.instances.WaitFor(t.Context(), item.Revision); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 }
@@ -108,6 +114,7 @@ func TestFargate(t *testing.T) {
 	w.addFargatePod("huge", func(spec kubeapi.Object) {
 		spec["containers"] = []any{kubeapi.Object{"resources": kubeapi.Object{"requests": kubeapi.Object{"cpu": "99"}}}}
 	})
+	w.addFargatePod("gated", func(spec kubeapi.Object) { spec["schedulingGates"] = []any{kubeapi.Object{"name": "not-yet"}} })
 	w.addFargatePod("host", func(spec kubeapi.Object) { spec["hostNetwork"] = true })
 	w.passes(t)
 	if n := len(w.live(t)); n != 1 {
@@ -130,6 +137,27 @@ func TestFargate(t *testing.T) {
 	w.passes(t)
 	if n := len(w.live(t)); n != 0 || len(w.kube.nodes()) != 0 {
 		t.Errorf("%d machines and nodes %v after the pod has gone", n, w.kube.nodes())
+	}
+}
+
+// A pod that cannot be placed does not hold up those after it.
+func TestFargatePodInTrouble(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	w.passes(t)
+	w.addFargatePod("a-trouble", func(spec kubeapi.Object) { spec["hostNetwork"] = true }) // of which an event would tell
+	w.addFargatePod("b-fine", nil)
+	w.kube.noEvents = true
+	for range 3 {
+		if _, err := w.fargate.Reconcile(t.Context(), "c1"); err == nil {
+			t.Error("a pass says nothing of what it could not do")
+		}
+		w.machines(t)
+		w.seenByFargate(t)
+	}
+	live := w.live(t)
+	if pod := w.kube.get("/api/v1/namespaces/default/pods/b-fine"); len(live) != 1 || pod["spec"].(kubeapi.Object)["nodeName"] != live[0].PrivateDNSName {
+		t.Errorf("%d machines, pod %v", len(live), pod)
 	}
 }
 

@@ -136,10 +136,12 @@ type pod struct {
 		Labels map[string]string `json:"labels"`
 	} `json:"metadata"`
 	Spec struct {
-		NodeName       string      `json:"nodeName"`
-		HostNetwork    bool        `json:"hostNetwork"`
-		Containers     []container `json:"containers"`
-		InitContainers []container `json:"initContainers"`
+		NodeName    string `json:"nodeName"`
+		HostNetwork bool   `json:"hostNetwork"`
+		// SchedulingGates keep the pod from being scheduled while there are any.
+		SchedulingGates []struct{}  `json:"schedulingGates"`
+		Containers      []container `json:"containers"`
+		InitContainers  []container `json:"initContainers"`
 	} `json:"spec"`
 	Status struct {
 		Phase string `json:"phase"`

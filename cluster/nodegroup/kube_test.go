@@ -27,6 +27,8 @@ type fakeKube struct {
 	// doubly are the pods that two PodDisruptionBudgets are about.
 	doubly map[string]bool
 	down   bool
+	// noEvents has events fail.
+	noEvents bool
 
 	addr   string
 	config *tls.Config
@@ -50,6 +52,8 @@ func (k *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	object, found := k.objects[r.URL.Path]
 	switch {
+	case k.noEvents && strings.HasSuffix(r.URL.Path, "/events"):
+		http.Error(w, "no events", http.StatusInternalServerError)
 	case k.down:
 		http.Error(w, "down", http.StatusServiceUnavailable)
 	case r.Method == http.MethodGet && !found && (strings.HasSuffix(r.URL.Path, "/nodes") || strings.HasSuffix(r.URL.Path, "/pods")):

@@ -204,8 +204,8 @@ func checkProvider(p IdentityProvider, ownIssuer string) error {
 		if len(value) > maxProvider || !utf8.ValidString(value) {
 			return minato.Errorf(minato.Invalid, "%s %q is not valid: want at most %d bytes of UTF-8", name, shorten(value), maxProvider)
 		}
-		if strings.HasSuffix(name, "Prefix") && strings.HasPrefix(value, "system:") {
-			return minato.Errorf(minato.Invalid, "The %s %q is not valid: it must not begin with system:", name, shorten(value))
+		if strings.HasSuffix(name, "Prefix") && beginsReserved(value) {
+			return minato.Errorf(minato.Invalid, "The %s %q is not valid: it must not begin with system:, or with a part of that which a claim could complete", name, shorten(value))
 		}
 	}
 	if p.GroupsPrefix != "" && p.GroupsClaim == "" {
@@ -220,6 +220,13 @@ func checkProvider(p IdentityProvider, ownIssuer string) error {
 		}
 	}
 	return checkIssuer(p.IssuerURL, ownIssuer)
+}
+
+// beginsReserved is whether names that begin with a prefix can begin with system: (EKS User Guide, "Grant users access to Kubernetes with an
+// external OIDC provider": "don't specify system: or any portion of that string"). What has no prefix is the owner's wish.
+func beginsReserved(prefix string) bool {
+	const reserved = "system:"
+	return prefix != "" && (strings.HasPrefix(prefix, reserved) || strings.HasPrefix(reserved, prefix))
 }
 
 func checkIssuer(issuer, own string) error {

@@ -88,6 +88,7 @@ func TestBadIdentityProviders(t *testing.T) {
 		"no host":          {func(p *IdentityProvider) { p.IssuerURL = "https:///x" }, "https://HOST/PATH"},
 		"own issuer":       {func(p *IdentityProvider) { p.IssuerURL = own + "/" }, "the cluster's own"},
 		"username prefix":  {func(p *IdentityProvider) { p.UsernamePrefix = "system:" }, "must not begin with system:"},
+		"part of system:":  {func(p *IdentityProvider) { p.GroupsClaim, p.GroupsPrefix = "g", "sys" }, "a part of that"},
 		"groups prefix":    {func(p *IdentityProvider) { p.GroupsClaim, p.GroupsPrefix = "g", "system:masters" }, "must not begin with system:"},
 		"prefix, no claim": {func(p *IdentityProvider) { p.GroupsPrefix = "x:" }, "without groupsClaim"},
 		"long":             {func(p *IdentityProvider) { p.UsernameClaim = strings.Repeat("x", 2000) }, "at most 1024"},

@@ -78,7 +78,7 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 	shell, noShell := shellFiles()
 	own := []file{
 		program("agnhost", s.suitePath("agnhost")), link("agnhost-2", "agnhost"), folder("uploads", 0o755),
-		bashIsSh, // busybox's takes its own programs, whatever lies in /bin
+		link("bin/sh", "bash"), // busybox's takes its own programs, whatever lies in /bin
 		text("etc/passwd", basePasswd+"user-defined-in-image:x:1000:1000::/home:/bin/sh\n"),
 		text("etc/group", baseGroup+"user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\n"),
 	}
@@ -87,29 +87,22 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 		own = append(own, file{path: name, mode: 0o644, source: s.suitePath(name)})
 	}
 	r.layers = func() ([][]file, error) {
-		tools, err := toolFiles(suiteTools...)
+		tools, err := toolFiles()
 		return [][]file{shell, tools, own}, err
 	}
-	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools(suiteTools...))
+	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools())
 	return r
 }
 
-// tool is a program of this machine: its name in images, here, and the package of Debian that has it.
-type tool struct{ name, program, debian string }
-
-var suiteShell = tool{"bash", "bash", "bash"}
-
-var bashIsSh = link("bin/sh", "bash")
-
-// suiteTools are the programs that tests call in agnhost. nc is OpenBSD's: busybox has none
+// suiteTools are the programs that tests call in agnhost, and the packages of Debian that have them. nc is OpenBSD's: busybox has none
 // that sends datagrams.
-var suiteTools = []tool{
-	suiteShell, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
+var suiteTools = []struct{ name, program, debian string }{
+	{"bash", "bash", "bash"}, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
 }
 
 // missingTools says how those that are not there are installed.
-func missingTools(tools ...tool) (missing error) {
-	for _, tool := range tools {
+func missingTools() (missing error) {
+	for _, tool := range suiteTools {
 		if _, installed := findProgram(tool.program); !installed {
 			missing = errors.Join(missing, fmt.Errorf("%s is not installed; `apt-get install %s` does", tool.program, tool.debian))
 		}
@@ -118,9 +111,9 @@ func missingTools(tools ...tool) (missing error) {
 }
 
 // toolFiles are those, in the place of busybox's.
-func toolFiles(tools ...tool) (files []file, err error) {
+func toolFiles() (files []file, err error) {
 	seen := map[string]bool{}
-	for _, tool := range tools {
+	for _, tool := range suiteTools {
 		path, _ := findProgram(tool.program)
 		needed, err := withLibraries("bin/"+tool.name, path)
 		if err != nil {
@@ -136,16 +129,10 @@ func toolFiles(tools ...tool) (files []file, err error) {
 	return files, nil
 }
 
-// busybox is Debian's, but for its shell, which drops variables whose names it could not write, where later ones keep them.
+// busybox is Debian's.
 func (s Sources) busybox() recipe {
 	shell, missing := shellFiles()
-	r := recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}}
-	r.layers = func() ([][]file, error) {
-		bash, err := toolFiles(suiteShell)
-		return [][]file{shell, append(bash, bashIsSh)}, err
-	}
-	r.missing = errors.Join(missing, missingTools(suiteShell))
-	return r
+	return recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}, layers: fixed(shell), missing: missing}
 }
 
 // applets are the names that busybox goes by in images.

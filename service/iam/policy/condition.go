@@ -87,8 +87,11 @@ func (c *condition) holds(r *Request, e Effect) bool {
 	if c.null {
 		return c.oneHolds(fmt.Sprint(len(values) == 0), r, e)
 	}
+	if c.quantifier == forAllValues && !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
+		return true // of no values, and of an empty string too (IAM User Guide, "Set operators for multivalued context keys")
+	}
 	if len(values) == 0 {
-		return c.ifExists || c.quantifier == forAllValues || (c.negated && c.quantifier == single)
+		return c.ifExists || (c.negated && c.quantifier == single)
 	}
 	// Without a quantifier several values are not expected; then one must match, or for a negated operator none may.
 	every := c.quantifier == forAllValues || (c.quantifier == single && c.negated)
