@@ -177,17 +177,17 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 // decode reads a document. What is no object of Kubernetes is empty: folders of manifests hold patches, values and settings of tools, too.
 func decode(doc []byte) (o manifest, err error) {
 	text, err := yaml.YAMLToJSON(doc)
-	if err != nil {
+	if err != nil || !isObject(text) {
 		return manifest{}, err
 	}
-	if err = json.Unmarshal(text, &o); err == nil {
-		return o, nil
-	}
-	var named struct{ APIVersion, Kind string }
-	if json.Unmarshal(text, &named) != nil || named.APIVersion == "" || named.Kind == "" {
-		return manifest{}, nil
-	}
-	return manifest{}, err
+	err = json.Unmarshal(text, &o)
+	return o, err
+}
+
+// isObject is whether JSON says what it is, as every object of Kubernetes does.
+func isObject(text []byte) bool {
+	var o struct{ APIVersion, Kind string }
+	return json.Unmarshal(text, &o) == nil && o.APIVersion != "" && o.Kind != ""
 }
 
 // manifest is what is read of an object.
