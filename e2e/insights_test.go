@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,7 +129,9 @@ func TestInsights(t *testing.T) {
 	k.kubectl(t, "get", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")
 	endpoint, ca := endpointOf(t, k)
 	admin.With("TOKEN="+api.token).Shell(t, strings.Repeat(fmt.Sprintf("curl --silent --show-error --fail --output got --cacert %s --oauth2-bearer \"$TOKEN\" %s%s\n", ca, endpoint, oldFlowSchemas), 3))
-	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", oldFlowSchemas)
+	if r := admin.With("KUBECONFIG="+k.config).Run(t, clientGo(t), "v1beta3"); r.ExitCode != 0 {
+		t.Fatal(r)
+	}
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", "/apis/shop.example.com/v1alpha1/carts")
 
 	// What was written in the version that ends is found where it lives, too.
@@ -160,7 +163,7 @@ func TestInsights(t *testing.T) {
 				clients[strings.SplitN(c.UserAgent, "/", 2)[0]] = c.NumberOfRequestsLast30Days
 			}
 		}
-		if clients["curl"] != 3 || clients["shop-operator"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
+		if clients["curl"] != 3 || clients["clientgo"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
 			return fmt.Errorf("the clients are %v", clients)
 		}
 		return nil
@@ -181,6 +184,18 @@ func TestInsights(t *testing.T) {
 		return nil
 	})
 	k.delete(t)
+}
+
+// clientGo builds e2e/clientgo and answers where it is.
+func clientGo(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "clientgo")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "clientgo", "-trimpath", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return binary
 }
 
 func checkUsage(t *testing.T, found insight) {
