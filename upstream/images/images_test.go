@@ -178,6 +178,19 @@ func TestWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestBuiltWithCgo: a program that needs this machine's C library would end in its container without a word.
+func TestBuiltWithCgo(t *testing.T) {
+	w := start(t)
+	shell, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.build("echo", string(shell))
+	if _, err := w.Image("echo", "latest"); err == nil || !strings.Contains(err.Error(), "echo was built with cgo") || !strings.Contains(err.Error(), "`make build`") {
+		t.Errorf("an image of it: %v", err)
+	}
+}
+
 // TestKubeProxy has nft with every library that it is linked with, taken from this machine.
 func TestKubeProxy(t *testing.T) {
 	w := start(t)

@@ -1,12 +1,14 @@
 package images
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -110,7 +112,7 @@ func (s Sources) vpcCNI() recipe {
 	return recipe{
 		tags: []string{VPCCNIVersion}, version: VPCCNIVersion, source: ourSource,
 		config: config("", "/minato"),
-		layers: fixed(plugins, []file{program("minato", s.Executable)}), missing: errors.Join(s.Upstream.Require("cni"), built(own, "`make build`")),
+		layers: fixed(plugins, []file{program("minato", s.Executable)}), missing: errors.Join(s.Upstream.Require("cni"), built(own, "`make build`"), built(s.Executable, "`make build`")),
 	}
 }
 
@@ -157,12 +159,25 @@ func fixed(layers ...[]file) func() ([][]file, error) {
 	return func() ([][]file, error) { return layers, nil }
 }
 
-// built is nil when a program is there, and otherwise says what builds it.
+// built is nil when a program is there that runs in an image, and otherwise says what builds it.
 func built(path, command string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("%s is not built; %s builds it", filepath.Base(path), command)
 	}
+	if interpreted(path) {
+		return fmt.Errorf("%s was built with cgo and needs a C library, which images do not have; %s builds it without", filepath.Base(path), command)
+	}
 	return nil
+}
+
+// interpreted is whether a program needs a dynamic linker.
+func interpreted(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // findProgram looks where Debian installs the programs of root, which are not in everybody's PATH.
