@@ -124,4 +124,5 @@ tidy: ## go mod tidy, in the main module, the tools and what the bench compares 
 	$(GO) -C bench/authenticator mod tidy
 	$(GO) -C $(CHARTS) mod tidy
 	$(GO) -C conformance/suite mod tidy
+	$(GO) -C e2e/clientgo mod tidy
 	for module in $(UPSTREAM_MODULES); do $(GO) -C upstream/$$module mod tidy; done

@@ -193,7 +193,9 @@ func startJoin(t *testing.T, dir string, cmd *exec.Cmd) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("join:\n%s\nkubelet:\n%s", tailOf(log.Name()), tailOf(filepath.Join(dir, "logs", "kubelet.log")))
+			for _, of := range []string{"join.log", "logs/kubelet.log", "logs/containerd.log"} {
+				t.Logf("%s:\n%s", of, tailOf(filepath.Join(dir, of)))
+			}
 		}
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()

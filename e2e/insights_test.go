@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,16 @@ type insight struct {
 			}
 		}
 	}
+}
+
+// called are the APIs that an insight has clients of. The others that the minor removes are listed without.
+func (i *insight) called() (usages []string) {
+	for _, d := range i.CategorySpecificSummary.DeprecationDetails {
+		if len(d.ClientStats) > 0 {
+			usages = append(usages, d.Usage)
+		}
+	}
+	return usages
 }
 
 const (
@@ -118,7 +129,9 @@ func TestInsights(t *testing.T) {
 	k.kubectl(t, "get", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")
 	endpoint, ca := endpointOf(t, k)
 	admin.With("TOKEN="+api.token).Shell(t, strings.Repeat(fmt.Sprintf("curl --silent --show-error --fail --output got --cacert %s --oauth2-bearer \"$TOKEN\" %s%s\n", ca, endpoint, oldFlowSchemas), 3))
-	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", oldFlowSchemas)
+	if r := admin.With("KUBECONFIG="+k.config).Run(t, clientGo(t), "v1beta3"); r.ExitCode != 0 {
+		t.Fatal(r)
+	}
 	call("shop-operator/v1.4.2 (linux/amd64) kubernetes/$Format", "/apis/shop.example.com/v1alpha1/carts")
 
 	// What was written in the version that ends is found where it lives, too.
@@ -150,7 +163,7 @@ func TestInsights(t *testing.T) {
 				clients[strings.SplitN(c.UserAgent, "/", 2)[0]] = c.NumberOfRequestsLast30Days
 			}
 		}
-		if clients["curl"] != 3 || clients["shop-operator"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
+		if clients["curl"] != 3 || clients["clientgo"] != 1 || clients["kubectl"] == 0 || clients["late"] != 1 || clients["later"] != 1 {
 			return fmt.Errorf("the clients are %v", clients)
 		}
 		return nil
@@ -160,12 +173,12 @@ func TestInsights(t *testing.T) {
 	e.Minato(t, "clock", "advance", "1h", "--home", string(e.Home))
 	k.refresh(t)
 	k.sees(t, map[string]string{gone132: "PASSING", oldCarts: "PASSING", deafWebhooks: "PASSING"})
-	if got := k.describeInsight(t, found.ID); !strings.Contains(got.InsightStatus.Reason, "stopped") || len(got.CategorySpecificSummary.DeprecationDetails) != 1 {
+	if got := k.describeInsight(t, found.ID); !strings.Contains(got.InsightStatus.Reason, "stopped") || len(got.called()) != 1 {
 		t.Errorf("an hour later the insight is %+v, want it to say that all have stopped, and who they were", got)
 	}
 	e.Minato(t, "clock", "advance", "31d", "--home", string(e.Home))
 	testenv.Eventually(t, func() error {
-		if got := k.describeInsight(t, found.ID); len(got.CategorySpecificSummary.DeprecationDetails) != 0 || got.InsightStatus.Reason != "No deprecated API usage detected within the last 30 days." {
+		if got := k.describeInsight(t, found.ID); len(got.called()) != 0 || got.InsightStatus.Reason != "No deprecated API usage detected within the last 30 days." {
 			return fmt.Errorf("after 31 days the insight is %+v", got)
 		}
 		return nil
@@ -173,10 +186,22 @@ func TestInsights(t *testing.T) {
 	k.delete(t)
 }
 
+// clientGo builds e2e/clientgo and answers where it is.
+func clientGo(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "clientgo")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "clientgo", "-trimpath", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}
+
 func checkUsage(t *testing.T, found insight) {
 	t.Helper()
-	if n := len(found.CategorySpecificSummary.DeprecationDetails); n != 1 {
-		t.Fatalf("the insight has %d APIs: %+v", n, found)
+	if called := found.called(); len(called) != 1 || len(found.CategorySpecificSummary.DeprecationDetails) < 2 {
+		t.Fatalf("called are %v, want one, and the others of the minor without clients: %+v", called, found)
 	}
 	d := found.CategorySpecificSummary.DeprecationDetails[0]
 	if d.Usage != oldFlowSchemas || d.ReplacedWith != "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas" || d.StopServingVersion != "1.32" || d.StartServingReplacementVersion != "1.29" {

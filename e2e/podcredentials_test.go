@@ -33,6 +33,7 @@ func TestPodCredentials(t *testing.T) {
 	readableData(t, admin, "credentials-app", "credentials-irsa")
 	k.tagAssociations(t)
 	k.targetRole(t, e.As(t, "444455556666"))
+	k.fargateProfile(t, "credentials-fargate")
 	for name, img := range map[string]v1.Image{"sdkpod": sdkImage(t), "sdkjs": sdkJSImage(t)} {
 		if err := crane.Push(img, registryHost(t, e)+"/"+name+":v1", crane.WithAuth(login(admin)), crane.Insecure); err != nil {
 			t.Fatal(err)
@@ -45,15 +46,17 @@ func TestPodCredentials(t *testing.T) {
 	pods := sdkPods{cluster: k, ips: map[string]string{}}
 	pods.add(t,
 		sdkPod{name: "app"}, sdkPod{name: "irsa"}, sdkPod{name: "tagged"}, sdkPod{name: "untagged"}, sdkPod{name: "narrowed"}, sdkPod{name: "target"},
-		sdkPod{name: "host", account: "app", more: ", hostNetwork: true"}, sdkPod{name: "js", account: "app", image: "sdkjs"}, sdkPod{name: "js-irsa", account: "irsa", image: "sdkjs"})
+		sdkPod{name: "host", account: "app", more: ", hostNetwork: true"}, sdkPod{name: "js", account: "app", image: "sdkjs"}, sdkPod{name: "js-irsa", account: "irsa", image: "sdkjs"},
+		sdkPod{name: "fargate", account: "app", labels: "runtime: fargate"})
 	for pod, want := range map[string]string{
 		"app": ":assumed-role/credentials-app/eks-credential-app-", "irsa": ":assumed-role/credentials-irsa/", "host": ":assumed-role/credentials-app/eks-credential-host-",
-		"target": "arn:aws:sts::444455556666:assumed-role/credentials-target/eks-credential-target-",
+		"fargate": ":assumed-role/credentials-app/eks-credential-fargate-",
+		"target":  "arn:aws:sts::444455556666:assumed-role/credentials-target/eks-credential-target-",
 	} {
 		pods.answers(t, pod, "whoami", want)
 	}
 	for pod, want := range map[string]string{
-		"app": "hello", "host": "hello", "target": "hello", "js": "hello", "js-irsa": "hello",
+		"app": "hello", "host": "hello", "fargate": "hello", "target": "hello", "js": "hello", "js-irsa": "hello",
 		"tagged":   "with an explicit deny in an identity-based policy", // by the tag that tells its namespace
 		"untagged": "hello",
 		"narrowed": "because no session policy allows the s3:GetObject action",
@@ -79,6 +82,7 @@ func TestPodCredentials(t *testing.T) {
 	k.kubectl(t, "-n", "kube-system", "delete", "pod", "-l", "app.kubernetes.io/name=eks-pod-identity-agent")
 	pods.answers(t, "app", "read", "hello")
 	pods.answers(t, "js", "read", "hello")
+	k.kubectl(t, "delete", "pod", "fargate") // and its node
 	pods.testElsewhere(t, e, role)
 }
 
@@ -153,6 +157,7 @@ type sdkPods struct {
 type sdkPod struct {
 	name, account, image string
 	more                 string // of its spec
+	labels               string
 }
 
 // add makes pods, with ServiceAccounts that are not there, and waits for all.
@@ -169,8 +174,8 @@ func (p sdkPods) add(t *testing.T, pods ...sdkPod) {
 		if pod.image == "" {
 			pod.image = "sdkpod"
 		}
-		fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: default}, spec: {serviceAccountName: %s, containers: [{name: main, image: 'minato.local/%s:v1'}]%s}}\n",
-			pod.name, pod.account, pod.image, pod.more)
+		fmt.Fprintf(&all, "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: default, labels: {%s}}, spec: {serviceAccountName: %s, containers: [{name: main, image: 'minato.local/%s:v1'}]%s}}\n",
+			pod.name, pod.labels, pod.account, pod.image, pod.more)
 	}
 	p.cluster.kubectl(t, "apply", "-f", p.cluster.file(t, all.String()))
 	p.cluster.kubectl(t, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=180s")
@@ -198,6 +203,19 @@ func (p sdkPods) answers(t *testing.T, pod, what, want string) (answer string) {
 		return nil
 	})
 	return answer
+}
+
+// fargateProfile has pods with a label run on machines of their own, whose role may ask for their credentials.
+func (k *cluster) fargateProfile(t *testing.T, role string) {
+	t.Helper()
+	subnet := strings.TrimSpace(k.client.Shell(t, privateSubnetScript))
+	arn := k.client.AWS(t, "iam", "create-role", "--role-name", role, "--query", "Role.Arn", "--output", "text",
+		"--assume-role-policy-document", strings.ReplaceAll(trust, "eks.amazonaws.com", "eks-fargate-pods.amazonaws.com"))
+	k.client.AWS(t, "iam", "put-role-policy", "--role-name", role, "--policy-name", "agent", "--policy-document",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"*"}]}`)
+	k.client.AWS(t, "eks", "create-fargate-profile", "--cluster-name", k.name, "--fargate-profile-name", "alone", "--pod-execution-role-arn", arn,
+		"--subnets", subnet, "--selectors", `[{"namespace":"default","labels":{"runtime":"fargate"}}]`)
+	k.client.AWS(t, "eks", "wait", "fargate-profile-active", "--cluster-name", k.name, "--fargate-profile-name", "alone")
 }
 
 // readableData makes an object in S3 that roles may read.

@@ -28,7 +28,7 @@ func deprecatedAPIs(v *view) (list []check) {
 			description: "Checks for usage of deprecated APIs that are scheduled for removal in Kubernetes v" + version +
 				". Upgrading your cluster before migrating to the updated APIs supported by v" + version + " could cause application impact.",
 			run: func(_ context.Context, v *view) (finding, error) {
-				return v.usage(status, func(k apiKey) (eks.Deprecation, bool) {
+				f := v.usage(status, func(k apiKey) (eks.Deprecation, bool) {
 					a := kube.FindAPI(k.Group, k.Version, k.Resource)
 					if a == nil || a.Removed != version {
 						return eks.Deprecation{}, false
@@ -37,11 +37,24 @@ func deprecatedAPIs(v *view) (list []check) {
 				}, map[string]string{
 					"EKS update cluster documentation":              "https://docs.aws.amazon.com/eks/latest/userguide/update-cluster.html",
 					"Kubernetes v" + version + " deprecation guide": "https://kubernetes.io/docs/reference/using-api/deprecation-guide/#v" + strings.ReplaceAll(version, ".", "-"),
-				}), nil
+				})
+				f.deprecations = append(f.deprecations, v.uncalled(version)...)
+				return f, nil
 			},
 		})
 	}
 	return list
+}
+
+// uncalled are the APIs that a minor removes and that nobody calls: EKS lists them, too, without clients. Those that nobody can call
+// who has not asked for alphas are left out.
+func (v *view) uncalled(removedIn string) (list []eks.Deprecation) {
+	for _, a := range kube.APIs() {
+		if len(v.calls[apiKey{a.Group, a.Version, a.Resource}]) == 0 && a.Removed == removedIn && !strings.Contains(a.Version, "alpha") {
+			list = append(list, deprecationOf(&a))
+		}
+	}
+	return sorted(list)
 }
 
 func deprecationOf(a *kube.API) eks.Deprecation {

@@ -17,9 +17,29 @@ const (
 
 // node is what is read of a Node.
 type node struct {
-	Status struct {
-		NodeInfo struct{ KubeletVersion, OSImage string }
+	Metadata struct{ Labels map[string]string }
+	Status   struct {
+		NodeInfo   struct{ KubeletVersion, OSImage string }
+		Conditions []struct{ Type, Status, Message string }
 	}
+}
+
+// nodes are those nodes that are so.
+func (v *view) nodes(ctx context.Context, is func(n *node) (eks.InsightStatus, bool)) (found []eks.InsightResource, err error) {
+	all, err := v.list(ctx, nodesPath)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range all {
+		var n node
+		if err := o.into(&n); err != nil {
+			return nil, err
+		}
+		if status, is := is(&n); is {
+			found = append(found, eks.InsightResource{Status: status, URI: o.uri(nodesPath)})
+		}
+	}
+	return found, nil
 }
 
 // skew judges the version of something on nodes for an upgrade to the next minor.
@@ -42,23 +62,10 @@ func kubelets(v *view) check {
 		name: "Kubelet version skew", category: eks.UpgradeReadiness, version: v.target(),
 		description: "Checks for kubelet versions of worker nodes in the cluster to see if upgrade would cause noncompliance with supported Kubernetes kubelet version skew policy.",
 		run: func(ctx context.Context, v *view) (finding, error) {
-			nodes, err := v.list(ctx, nodesPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range nodes {
-				var n node
-				if err := o.into(&n); err != nil {
-					return finding{}, err
-				}
-				if status, is := v.skew(n.Status.NodeInfo.KubeletVersion); is {
-					bad = append(bad, eks.InsightResource{Status: status, URI: o.uri(nodesPath)})
-				}
-			}
+			bad, err := v.nodes(ctx, func(n *node) (eks.InsightStatus, bool) { return v.skew(n.Status.NodeInfo.KubeletVersion) })
 			return trouble(eks.InsightWarning, bad, "Node kubelet versions match the cluster control plane version.",
 				"Node kubelet versions do not match what the next control plane version needs.",
-				"Upgrade your worker node(s) to match the Kubernetes version of your cluster control plane."), nil
+				"Upgrade your worker node(s) to match the Kubernetes version of your cluster control plane."), err
 		},
 	}
 }
@@ -119,26 +126,16 @@ func nodeImages(v *view) check {
 		name: "Amazon Linux 2 compatibility", category: eks.UpgradeReadiness, version: v.target(),
 		description: "Checks if nodes run Amazon Linux 2, whose support ended on 2025-11-26. There are no Amazon Linux 2 images for Kubernetes 1.33 and later.",
 		run: func(ctx context.Context, v *view) (finding, error) {
-			nodes, err := v.list(ctx, nodesPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range nodes {
-				var n node
-				if err := o.into(&n); err != nil {
-					return finding{}, err
-				}
-				if os := n.Status.NodeInfo.OSImage; strings.HasPrefix(os, "Amazon Linux 2") && !strings.HasPrefix(os, "Amazon Linux 2023") {
-					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: "runs " + os}, URI: o.uri(nodesPath)})
-				}
-			}
+			bad, err := v.nodes(ctx, func(n *node) (eks.InsightStatus, bool) {
+				os := n.Status.NodeInfo.OSImage
+				return eks.InsightStatus{Reason: "runs " + os}, strings.HasPrefix(os, "Amazon Linux 2") && !strings.HasPrefix(os, "Amazon Linux 2023")
+			})
 			status := eks.InsightWarning
 			if v.minor+1 >= 33 { // the first without images
 				status = eks.InsightError
 			}
 			return trouble(status, bad, "No Amazon Linux 2 nodes detected.", "Amazon Linux 2 nodes detected.",
-				"Move to Amazon Linux 2023 or Bottlerocket."), nil
+				"Move to Amazon Linux 2023 or Bottlerocket."), err
 		},
 	}
 }
@@ -149,43 +146,22 @@ func hybridNodes(v *view) check {
 		name: "Hybrid nodes not ready", category: eks.Misconfiguration, version: minorName(v.minor),
 		description: "Checks that the hybrid nodes of the cluster are ready: one that is not, often cannot be reached from the cluster's VPC, or is outside of the remote node networks.",
 		run: func(ctx context.Context, v *view) (finding, error) {
-			nodes, err := v.list(ctx, nodesPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range nodes {
-				if o.Metadata.Labels["eks.amazonaws.com/compute-type"] != "hybrid" {
-					continue
-				}
-				reason, err := notReady(o)
-				if err != nil {
-					return finding{}, err
-				}
-				if reason != "" {
-					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: reason}, URI: o.uri(nodesPath)})
-				}
-			}
+			bad, err := v.nodes(ctx, func(n *node) (eks.InsightStatus, bool) {
+				reason := n.notReady()
+				return eks.InsightStatus{Reason: reason}, reason != "" && n.Metadata.Labels["eks.amazonaws.com/compute-type"] == "hybrid"
+			})
 			return trouble(eks.InsightWarning, bad, "All hybrid nodes are ready.", "Hybrid nodes are not ready.",
-				"See the conditions of the nodes, and whether they can reach the cluster's endpoint."), nil
+				"See the conditions of the nodes, and whether they can reach the cluster's endpoint."), err
 		},
 	}
 }
 
 // notReady is why a node is not ready, empty if it is.
-func notReady(o object) (string, error) {
-	var n struct {
-		Status struct {
-			Conditions []struct{ Type, Status, Message string }
-		}
-	}
-	if err := o.into(&n); err != nil {
-		return "", err
-	}
+func (n *node) notReady() string {
 	for _, c := range n.Status.Conditions {
 		if c.Type == "Ready" && c.Status != "True" {
-			return "not ready: " + c.Message, nil
+			return "not ready: " + c.Message
 		}
 	}
-	return "", nil
+	return ""
 }

@@ -18,7 +18,7 @@ const rollbackWindow = 7 * 24 * time.Hour
 // rollback are the checks for going back to the minor before, which there are for seven days after an upgrade.
 func rollback(v *view) []check {
 	to, at, ok := v.cluster.Upgraded()
-	if !ok || minorOf(to) != v.minor-1 || v.now.Sub(at) > rollbackWindow {
+	if !ok || minorOf(to) != v.minor-1 || !v.now.Before(at.Add(rollbackWindow)) {
 		return nil
 	}
 	return rollbackChecks(to)
@@ -138,22 +138,12 @@ func newerKubelets(to string) check {
 		name: "Kubelet version rollback compatibility", category: eks.RollbackReadiness, version: to,
 		description: "Checks that no kubelet in the cluster is newer than Kubernetes " + to + ": nodes are rolled back before the control plane.",
 		run: func(ctx context.Context, v *view) (finding, error) {
-			nodes, err := v.list(ctx, nodesPath)
-			if err != nil {
-				return finding{}, err
-			}
-			var bad []eks.InsightResource
-			for _, o := range nodes {
-				var n node
-				if err := o.into(&n); err != nil {
-					return finding{}, err
-				}
-				if version := n.Status.NodeInfo.KubeletVersion; minorOf(version) > minorOf(to) {
-					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Reason: "its kubelet is " + version}, URI: o.uri(nodesPath)})
-				}
-			}
+			bad, err := v.nodes(ctx, func(n *node) (eks.InsightStatus, bool) {
+				version := n.Status.NodeInfo.KubeletVersion
+				return eks.InsightStatus{Reason: "its kubelet is " + version}, minorOf(version) > minorOf(to)
+			})
 			return trouble(eks.InsightError, bad, "No kubelet is newer than the version to roll back to.", "At least one node kubelet version matches the cluster control plane version.",
-				"Roll the nodes back first, with UpdateNodegroupVersion."), nil
+				"Roll the nodes back first, with UpdateNodegroupVersion."), err
 		},
 	}
 }

@@ -140,6 +140,19 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// As on EKS, the APIs that a minor removes are listed whether somebody calls them or not, those that are called first.
+func TestUncalledAPIsAreListed(t *testing.T) {
+	const classes = "/apis/flowcontrol.apiserver.k8s.io/v1beta3/prioritylevelconfigurations"
+	for name, calls := range map[string]map[apiKey][]client{"nobody calls": nil, "somebody calls": {flowSchemas: {{"curl/8", 3, noon}}}} {
+		v := newView(testCluster(), noon, noon, calls)
+		f, err := deprecatedAPIs(v)[0].run(t.Context(), v)
+		if err != nil || len(f.deprecations) != 2 || f.deprecations[0].Usage != flowSchemas.path() || f.deprecations[1].Usage != classes ||
+			len(f.deprecations[0].Clients) != len(calls) || f.deprecations[1].Clients != nil || len(f.resources) != len(calls) {
+			t.Errorf("%s: found %+v, %v", name, f, err)
+		}
+	}
+}
+
 // A server that starts counts what was called while it was away before it says what is called.
 func TestFirstReconcileKnowsTheCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -140,6 +140,9 @@ func (i *ingest) read(ctx context.Context) (news, counted bool, err error) {
 		}
 		if counts {
 			c.at = i.deps.Clock.Showed(c.at).UTC()
+			if now := i.deps.Clock.Now().UTC(); c.at.After(now) { // or the days until then would count for nothing
+				c.at = now
+			}
 			counted = true
 			news = i.usage.add(c) || news
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/engine/store/memstore"
@@ -101,6 +102,27 @@ func TestFlush(t *testing.T) {
 				t.Errorf("cursor %+v, %v, want the end of the log", item.Value, err)
 			}
 		})
+	}
+}
+
+// A call that a clock ahead of ours has dated counts as of now, and later ones after it.
+func TestCallsOfTheFuture(t *testing.T) {
+	s := memstore.New()
+	if _, err := eks.Clusters(s).Create(t.Context(), "prod", *testCluster()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	log := filepath.Join(t.TempDir(), "audit.log")
+	var text []byte
+	for _, at := range []time.Time{now.AddDate(1, 0, 0), now} {
+		text = append(append(text, line("2026-10-01T12:00:00.123456Z", at.Format(time.RFC3339Nano))...), '\n')
+	}
+	if err := os.WriteFile(log, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clients := counted(t, s, log).usage.clients(time.Now())[flowSchemas]
+	if len(clients) != 1 || clients[0].count != 2 || clients[0].last.After(time.Now()) {
+		t.Errorf("the clients are %+v", clients)
 	}
 }
 

@@ -34,7 +34,7 @@ func dayOf(t time.Time) int32 { return int32(t.Unix() / (24 * 60 * 60)) }
 // add counts n calls, the last at a moment.
 func (c *counter) add(at time.Time, n uint32) {
 	day := dayOf(at)
-	if day <= c.newest-window {
+	if day < 0 || day <= c.newest-window {
 		return
 	}
 	c.roll(day)

@@ -49,6 +49,17 @@ func TestUsageRolls(t *testing.T) {
 	}
 }
 
+// A log may say anything of when a call was made.
+func TestUsageOfOddDays(t *testing.T) {
+	for _, at := range []time.Time{{}, time.Date(1969, 12, 28, 0, 0, 0, 0, time.UTC), time.Unix(0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)} {
+		u := newUsage()
+		u.add(call{flowSchemas, "a", at})
+		if got := u.clients(at)[flowSchemas]; len(got) != 1 && at.Unix() >= 0 {
+			t.Errorf("%s: the clients are %v", at, got)
+		}
+	}
+}
+
 // Whoever makes up user agents fills neither our memory nor the store.
 func TestUsageIsBounded(t *testing.T) {
 	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)

@@ -32,7 +32,8 @@ func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 	}
 	call.Service = signed.Scope.Service
 	api, ok := l.apis[call.Service]
-	if _, streams := api.(Streaming); streams { // S3 alone, which encodes its paths once
+	_, streams := api.(Streaming)
+	if streams { // S3 alone, which encodes its paths once
 		if signed, err = sigv4.Parse(r, sigv4.Rules{SingleEncoding: true}); err != nil {
 			return api, err
 		}
@@ -44,6 +45,10 @@ func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 			call.Service, served).Because(UnknownService)
 	}
 	if region := signed.Scope.Region; region != string(l.cfg.Region) && !isGlobal(call.Service, region) {
+		if streams { // some SDKs sign for the Region that they are told, and come again
+			return api, minato.Errorf(minato.Unauthenticated, "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", region, l.cfg.Region).
+				Because(IncompleteSignature).With("Region", string(l.cfg.Region))
+		}
 		return api, minato.Errorf(minato.Unauthenticated, "Credential should be scoped to a valid region, not '%s': this endpoint is in %s. ",
 			region, l.cfg.Region).Because(SignatureMismatch)
 	}

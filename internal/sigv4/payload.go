@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"minato.dev/minato"
 )
 
 // The ways in which S3 lets x-amz-content-sha256 say how a body is signed, beside the hash itself ("Signature Calculations for
@@ -25,7 +27,7 @@ const (
 // VerifyHead is Verify for a service whose bodies are streams: it takes the body to be what the request says it is, which Body
 // then holds it to.
 func (s *Signed) VerifyHead(secret string, now time.Time) error {
-	if err := s.checkTime(now); err != nil {
+	if err := s.checkStreamTime(now); err != nil {
 		return err
 	}
 	payload := s.payload()
@@ -39,6 +41,18 @@ func (s *Signed) VerifyHead(secret string, now time.Time) error {
 	want := s.sign(secret, payload)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(s.signature)) != 1 {
 		return mismatch("The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	}
+	return nil
+}
+
+// checkStreamTime is checkTime with S3's bound and in its words.
+func (s *Signed) checkStreamTime(now time.Time) error {
+	if s.Presigned {
+		return s.checkTime(now)
+	}
+	if now.Sub(s.Time).Abs() > StreamSkew {
+		return minato.Errorf(minato.Unauthenticated, "The difference between the request time and the current time is too large: "+
+			"it was signed at %s, and came at %s", s.Time.Format(timeLayout), now.UTC().Format(timeLayout)).Because(Skewed)
 	}
 	return nil
 }

@@ -124,6 +124,38 @@ func FuzzChunks(f *testing.F) {
 	})
 }
 
+// TestStreamSkew is how far the clock of a client of S3 may be off.
+func TestStreamSkew(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
+	for off, good := range map[time.Duration]bool{-16 * time.Minute: false, -14 * time.Minute: true, 14 * time.Minute: true, 16 * time.Minute: false} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.localhost/data/key", nil)
+		if err == nil {
+			err = Sign(r, nil, Key{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, "us-east-1", "s3", now.Add(off))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := Parse(r, Rules{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s3, err := Parse(r, Rules{SingleEncoding: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s3.declaredHash = ""
+		s3.signature = s3.sign("secret", s3.payload())
+		err = s3.VerifyHead("secret", now)
+		if e, _ := errors.AsType[*minato.Error](err); good != (err == nil) || !good && e.Reason != Skewed {
+			t.Errorf("signed %s from now: %v", off, err)
+		}
+		if err := signed.Verify("secret", nil, now); err == nil {
+			t.Errorf("another service takes what was signed %s from now", off)
+		}
+	}
+}
+
 func TestSignatureVersion2(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*http.Request{

@@ -32,6 +32,7 @@ const (
 	Incomplete = "IncompleteSignature"        // there is one that cannot be understood
 	Mismatch   = "SignatureDoesNotMatch"      // it is wrong, covers too little, or is from another time
 	Expired    = "RequestExpired"             // a presigned request came after its end
+	Skewed     = "RequestTimeTooSkewed"       // it is from another time than S3 takes
 	Outdated   = "UnsupportedSignature"       // it is Signature Version 2, as boto3 presigns for S3 by default
 )
 
@@ -43,6 +44,8 @@ const (
 
 	// Skew is how far the clock of a signer may be off.
 	Skew = 5 * time.Minute
+	// StreamSkew is that of S3's signers ("Error responses", S3 API reference, RequestTimeTooSkewed).
+	StreamSkew = 15 * time.Minute
 	// MaxLifetime is the longest that a presigned request may say it is good for.
 	MaxLifetime = 7 * 24 * time.Hour
 

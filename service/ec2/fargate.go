@@ -11,10 +11,19 @@ const fargatePrefix = "fargate."
 // FargatePrefix is what the private DNS names of Fargate machines begin with, as on EKS.
 const FargatePrefix = "fargate-"
 
-// FargateType is the type of a Fargate machine of a size. A machine counts whole processors only, so a part of one is rounded up.
+// What a Fargate machine has beside what its pod is given, so that a pod which asks for all of that fits: for the kubelet's reserve, and
+// for kube-proxy, the CNI and the Pod Identity agent.
+const (
+	fargateSystemMilliCPU  = 500
+	fargateSystemMemoryMiB = 512
+	fargateSystemPods      = 10 // on the node's own network: these, and what other DaemonSets run there
+)
+
+// FargateType is the type of the Fargate machine of a pod that is given so much. A machine counts whole processors only, so a part of one is
+// rounded up.
 func FargateType(milliCPU, memoryMiB int) InstanceType {
 	return InstanceType{
-		Name: fmt.Sprintf("%s%dm-%dmib", fargatePrefix, milliCPU, memoryMiB), VCPUs: max(1, (milliCPU+999)/1000), MemoryMiB: memoryMiB,
+		Name: fmt.Sprintf("%s%dm-%dmib", fargatePrefix, milliCPU, memoryMiB), VCPUs: (milliCPU + fargateSystemMilliCPU + 999) / 1000, MemoryMiB: memoryMiB + fargateSystemMemoryMiB,
 		Interfaces: 1, Addresses: 2, Architecture: HostArchitecture(), Network: "Up to 5 Gigabit",
 	}
 }

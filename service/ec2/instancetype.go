@@ -32,8 +32,14 @@ type InstanceType struct {
 func (t InstanceType) PodAddresses() int { return t.Interfaces * (t.Addresses - 1) }
 
 // MaxPods is how many pods a node of the type runs, as AWS computes it for the VPC CNI: those with an address, and two that use the
-// node's own network on every node, kube-proxy and the CNI.
-func (t InstanceType) MaxPods() int { return t.PodAddresses() + 2 }
+// node's own network on every node, kube-proxy and the CNI. A Fargate machine, whose only address is its pod's, has room for
+// more of the latter.
+func (t InstanceType) MaxPods() int {
+	if t.Fargate() {
+		return t.PodAddresses() + fargateSystemPods
+	}
+	return t.PodAddresses() + 2
+}
 
 // Cores is how many cores the type's virtual CPUs are: on x86 two to a core, where there are two; on arm64 each is one.
 func (t InstanceType) Cores() int {

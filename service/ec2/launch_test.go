@@ -47,6 +47,21 @@ func TestMaxPods(t *testing.T) {
 	}
 }
 
+// TestFargateMachines is that a pod which asks for all that it is given fits beside what each node runs.
+func TestFargateMachines(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]ec2.InstanceType{
+		"fargate.250m-512mib":     {VCPUs: 1, MemoryMiB: 1024},
+		"fargate.1000m-2048mib":   {VCPUs: 2, MemoryMiB: 2560},
+		"fargate.4000m-8192mib":   {VCPUs: 5, MemoryMiB: 8704},
+		"fargate.16000m-32768mib": {VCPUs: 17, MemoryMiB: 33280},
+	} {
+		if got, ok := ec2.InstanceTypeByName(name); !ok || got.VCPUs != want.VCPUs || got.MemoryMiB != want.MemoryMiB || got.MaxPods() != 11 {
+			t.Errorf("%s: %+v with %d pods, want %+v with 11", name, got, got.MaxPods(), want)
+		}
+	}
+}
+
 func TestImages(t *testing.T) {
 	t.Parallel()
 	s := start(t)

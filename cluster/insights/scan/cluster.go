@@ -33,7 +33,7 @@ var (
 // Cluster scans what lives in a cluster: its objects by the versions that they were written in, which their managers most likely go on
 // writing, and the manifests of its Helm releases.
 func (s *Scanner) Cluster(ctx context.Context, name string, api API) error {
-	s.most = maxLiveDocument
+	s.most, s.live = maxLiveDocument, true
 	for _, r := range s.concerned() {
 		if err := s.collection(ctx, name, r, api); err != nil {
 			return err

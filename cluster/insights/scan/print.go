@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 )
@@ -115,12 +117,19 @@ func (r *Report) sarif() any {
 		if f.Severity == Removed {
 			level = "error"
 		}
-		results = append(results, m{"ruleId": f.Usage, "level": level, "message": m{"text": text}, "locations": []m{{
-			"physicalLocation": m{"artifactLocation": m{"uri": f.Source}, "region": m{"startLine": max(f.Line, 1)}},
-		}}})
+		results = append(results, m{"ruleId": f.Usage, "level": level, "message": m{"text": text}, "locations": []m{f.location()}})
 	}
 	return m{
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
 		"runs": []m{{"tool": m{"driver": m{"name": "minato insights scan", "rules": rules}}, "results": results}},
 	}
+}
+
+// location is where a finding is, as SARIF says it: a place in a file, or the name of what is no file.
+func (f *Finding) location() m {
+	if f.Live {
+		return m{"logicalLocations": []m{{"fullyQualifiedName": f.Source + "/" + f.Object}}}
+	}
+	uri := url.URL{Path: filepath.ToSlash(f.Source)}
+	return m{"physicalLocation": m{"artifactLocation": m{"uri": uri.String()}, "region": m{"startLine": max(f.Line, 1)}}}
 }

@@ -5,6 +5,7 @@ package scan
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,8 @@ type Finding struct {
 	Instead   string   `json:"replacedWith,omitempty"`
 	// InsteadFrom is the minor that serves the replacement first, empty where it has been there forever.
 	InsteadFrom string `json:"startServingReplacementVersion,omitempty"`
+	// Live is whether it was found in a cluster, so that Source is no file.
+	Live bool `json:"live,omitempty"`
 }
 
 // Problem is what could not be read.
@@ -77,6 +80,7 @@ type Scanner struct {
 
 	target int
 	most   int // bytes of a document
+	live   bool
 }
 
 // New makes a Scanner for a minor: "1.36".
@@ -159,8 +163,8 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 	} else if len(bytes.TrimSpace(doc)) == 0 {
 		return
 	}
-	var o manifest
-	if err := yaml.Unmarshal(doc, &o); err != nil {
+	o, err := decode(doc)
+	if err != nil {
 		if bytes.Contains(doc, []byte("{{")) {
 			err = errors.New("this is a template and not a manifest: scan the folder of its chart, or what it is rendered to")
 		}
@@ -168,6 +172,22 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 		return
 	}
 	s.object(source, line, &o, 0)
+}
+
+// decode reads a document. What is no object of Kubernetes is empty: folders of manifests hold patches, values and settings of tools, too.
+func decode(doc []byte) (o manifest, err error) {
+	text, err := yaml.YAMLToJSON(doc)
+	if err != nil || !isObject(text) {
+		return manifest{}, err
+	}
+	err = json.Unmarshal(text, &o)
+	return o, err
+}
+
+// isObject is whether JSON says what it is, as every object of Kubernetes does.
+func isObject(text []byte) bool {
+	var o struct{ APIVersion, Kind string }
+	return json.Unmarshal(text, &o) == nil && o.APIVersion != "" && o.Kind != ""
 }
 
 // manifest is what is read of an object.
@@ -187,7 +207,11 @@ const maxNesting = 5
 func (s *Scanner) object(source string, line int, o *manifest, depth int) {
 	if strings.HasSuffix(o.Kind, "List") && depth < maxNesting {
 		for i := range o.Items {
-			s.object(source, line, &o.Items[i], depth+1)
+			item := &o.Items[i]
+			if item.Kind == "" && o.Kind != "List" { // the list says it for all of them
+				item.APIVersion, item.Kind = o.APIVersion, strings.TrimSuffix(o.Kind, "List")
+			}
+			s.object(source, line, item, depth+1)
 		}
 		if len(o.Items) > 0 {
 			return
@@ -208,7 +232,7 @@ func (s *Scanner) Object(source string, line int, apiVersion, kind, namespace, n
 		return
 	}
 	named := strings.TrimPrefix(fmt.Sprintf("%.*s/%.*s", maxName, namespace, maxName, name), "/")
-	f := Finding{Source: source, Line: line, Usage: a.Path(), RemovedIn: a.Removed, Object: strings.TrimSpace(kind + " " + named)}
+	f := Finding{Source: source, Line: line, Live: s.live, Usage: a.Path(), RemovedIn: a.Removed, Object: strings.TrimSpace(kind + " " + named)}
 	switch {
 	case a.RemovedIn() <= s.target:
 		f.Severity = Removed

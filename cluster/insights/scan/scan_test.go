@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -46,7 +48,11 @@ func TestReader(t *testing.T) {
 		"values":                {in: "replicas: 3\nimage: nginx\n"},
 		"a template":            {in: "apiVersion: {{ .Values.v }}\nkind: Deployment\n", problems: "1 this is a template"},
 		"no YAML":               {in: "{\n", problems: "1 "},
-		"no object":             {in: "- a\n- b\n", problems: "1 "},
+		"no object":             {in: "- a\n- b\n"},
+		"a patch of Kustomize":  {in: "- op: replace\n  path: /spec/replicas\n  value: 3\n---\n" + old, objects: 1, findings: "5 removed FlowSchema shop"},
+		"settings of a tool":    {in: `{"name": "shop", "kind": {"a": 1}, "items": {"type": "array"}}`},
+		"an object that is not": {in: "apiVersion: &v policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: shop\n", problems: "1 "},
+		"a list of one kind":    {in: "apiVersion: policy/v1beta1\nkind: PodDisruptionBudgetList\nitems:\n- metadata: {name: a}\n", objects: 1, findings: "1 removed PodDisruptionBudget a"},
 		"a bomb":                {in: "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + bomb('a', 'h') + "apiVersion: *h\nkind: List\n", problems: "1 "},
 		"a long document": {in: "kind: X\n" + strings.Repeat("a: b # and so on\n", maxDocument/16) + "---\n" + old, objects: 1,
 			problems: "1 the document is longer", findings: fmt.Sprintf("%d removed FlowSchema shop", maxDocument/16+3)},
@@ -87,6 +93,50 @@ func bomb(from, to byte) string {
 	return b.String()
 }
 
+// repeated is a text over and over, up to a number of bytes.
+type repeated struct {
+	text string
+	left int
+	at   int // in text
+}
+
+func (r *repeated) Read(p []byte) (n int, err error) {
+	for n < len(p) && r.left > 0 {
+		m := copy(p[n:min(len(p), n+r.left)], r.text[r.at:])
+		n, r.left, r.at = n+m, r.left-m, (r.at+m)%len(r.text)
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// TestMuch scans 200 MB of YAML as one stream, half of it a document that is too long, in no more memory than a document takes.
+func TestMuch(t *testing.T) {
+	const half = 100_000_000
+	manifest := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\ndata:\n  page: |\n" + strings.Repeat("    "+strings.Repeat("x", 95)+"\n", 200) + "---\n"
+	row := "a: " + strings.Repeat("b", 996) + "\n"
+	const head = "apiVersion: v1\nkind: ConfigMap\n"
+	in := io.MultiReader(
+		&repeated{text: manifest, left: half / len(manifest) * len(manifest)},
+		strings.NewReader(head), &repeated{text: row, left: half},
+		strings.NewReader("---\n"+old))
+	s := scanner(t, "1.36")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s.Reader("-", in)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8*maxDocument {
+		t.Errorf("it took %d MiB, want a few times what a document may have, which is %d MiB", got>>20, maxDocument>>20)
+	}
+	documents := half / len(manifest)
+	begin := documents*strings.Count(manifest, "\n") + 1
+	last := begin + strings.Count(head, "\n") + half/len(row) + 1 // behind the line that separates them
+	if r := s.Report; r.Objects != documents+1 || len(r.Problems) != 1 || r.Problems[0].Line != begin || len(r.Findings) != 1 || r.Findings[0].Line != last {
+		t.Errorf("%d objects, problems %v, findings %+v; want %d objects, and the lines %d and %d", r.Objects, r.Problems, r.Findings, documents+1, begin, last)
+	}
+}
+
 func TestPath(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -123,12 +173,14 @@ func TestPath(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	s := scanner(t, "1.36")
-	s.Reader("a|b.yaml", strings.NewReader(old))
+	s.Reader("a|b 100%.yaml", strings.NewReader(old))
+	s.live = true
+	s.Reader("cluster prod, written by kubectl", strings.NewReader(old))
 	for format, wants := range map[string][]string{
-		"table":    {"removed", "a|b.yaml:1", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas (since 1.29)", "1.36 does not serve 1 of them"},
-		"markdown": {"| removed | `a\\|b.yaml:1` | FlowSchema shop |"},
+		"table":    {"removed", "a|b 100%.yaml:1", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas (since 1.29)", "1.36 does not serve 2 of them"},
+		"markdown": {"| removed | `a\\|b 100%.yaml:1` | FlowSchema shop |"},
 		"json":     {`"removedIn": "1.32"`},
-		"sarif":    {`"level": "error"`, `"uri": "a|b.yaml"`, `"startLine": 1`},
+		"sarif":    {`"level": "error"`, `"uri": "a%7Cb%20100%25.yaml"`, `"startLine": 1`, `"fullyQualifiedName": "cluster prod, written by kubectl/FlowSchema shop"`},
 	} {
 		var b bytes.Buffer
 		if err := s.Report.Print(&b, format); err != nil {

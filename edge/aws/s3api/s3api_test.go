@@ -133,6 +133,32 @@ func withBucket(t *testing.T) (*world, *s3.Client) {
 	return w, c
 }
 
+// TestRegion is that who signs for another region is told which it is.
+func TestRegion(t *testing.T) {
+	t.Parallel()
+	w, c := withBucket(t)
+	options := c.Options()
+	options.Region = "eu-west-1"
+	_, err := s3.New(options).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: sdk.String("data")})
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); !ok || e.HTTPStatusCode() != http.StatusBadRequest || e.Response.Header.Get("X-Amz-Bucket-Region") != "us-east-1" {
+		t.Errorf("HeadBucket: %v", err)
+	}
+	_, err = s3.New(options).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: sdk.String("data")})
+	refused(t, err, "AuthorizationHeaderMalformed", "the region 'eu-west-1' is wrong; expecting 'us-east-1'")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/data", nil)
+	must(t, 0, err)
+	credentials, err := options.Credentials.Retrieve(t.Context())
+	must(t, 0, err)
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	must(t, 0, v4.NewSigner().SignHTTP(t.Context(), credentials, r, "UNSIGNED-PAYLOAD", "s3", "eu-west-1", time.Now()))
+	resp, err := http.DefaultClient.Do(r)
+	must(t, 0, err)
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "<Region>us-east-1</Region>") {
+		t.Errorf("%s %v", b, err)
+	}
+}
+
 // TestBucketsOnce is that a name is taken once, and that making a bucket again is no error in us-east-1.
 func TestBucketsOnce(t *testing.T) {
 	t.Parallel()

@@ -111,7 +111,7 @@ func describe(err error) (code string, status int, message string, fields map[st
 		return "InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.", nil
 	}
 	if code, status, ok = aws.FailureCode(err, aws.S3); ok {
-		return code, status, e.Message, nil
+		return code, status, e.Message, e.Fields
 	}
 	by := kinds[e.Kind]
 	code, status = by.code, by.status
@@ -135,6 +135,9 @@ func (a *API) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	requestID := ""
 	if call := aws.CallFrom(r.Context()); call != nil {
 		call.ErrorCode, call.Err, requestID = code, err, call.RequestID
+	}
+	if region := fields["Region"]; region != "" {
+		w.Header().Set("X-Amz-Bucket-Region", region) // an answer to HEAD has no body
 	}
 	if status == http.StatusNotModified || r.Method == http.MethodHead {
 		w.WriteHeader(status)
