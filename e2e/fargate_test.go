@@ -40,9 +40,12 @@ func (n *realNodes) testFargate(t *testing.T) {
 	n.kubectl(t, "-n", "alone", "run", "other", "--image=minato.local/echo")
 	n.kubectl(t, "-n", "alone", "wait", "pod/picked", "pod/other", "--for=condition=Ready", "--timeout=180s")
 	node := n.kubectl(t, "-n", "alone", "get", "pod", "picked", "-o", "jsonpath={.spec.nodeName}")
-	if labels := n.kubectl(t, "get", "node", node, "-o", "jsonpath={.metadata.labels.eks\\.amazonaws\\.com/compute-type} {.spec.taints[*].key}"); labels != "fargate eks.amazonaws.com/compute-type" {
-		t.Errorf("the node's kind and taints are %q", labels)
-	}
+	testenv.Eventually(t, func() error { // a pod may be Ready before its node is without the taint of one that is not
+		if labels := n.kubectl(t, "get", "node", node, "-o", "jsonpath={.metadata.labels.eks\\.amazonaws\\.com/compute-type} {.spec.taints[*].key}"); labels != "fargate eks.amazonaws.com/compute-type" {
+			return fmt.Errorf("the node's kind and taints are %q", labels)
+		}
+		return nil
+	})
 	if size := n.kubectl(t, "-n", "alone", "get", "pod", "picked", "-o", "jsonpath={.metadata.annotations.CapacityProvisioned}"); size != "4vCPU 8GB" {
 		t.Errorf("the pod got %q", size)
 	}
