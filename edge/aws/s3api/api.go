@@ -211,7 +211,7 @@ func (r *request) operation() (*operation, error) {
 	}
 	op := &operations[i]
 	for _, name := range subresources {
-		if r.query.Has(name) && name != op.query && !(name == "partNumber" && op.takesPart()) {
+		if r.query.Has(name) && name != op.query && (name != "partNumber" || !op.takesPart()) {
 			return nil, notImplemented("the parameter " + name + " of " + r.Method)
 		}
 	}
