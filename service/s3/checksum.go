@@ -41,6 +41,16 @@ func IsAlgorithm(name string) bool {
 	return ok
 }
 
+// ChecksumAlgorithm is that of the checksum that is kept of an object, in lower case; empty if there is none.
+func ChecksumAlgorithm(m *objectstore.Meta) string {
+	for algorithm := range algorithms {
+		if _, ok := m.Header[checksumHeader(algorithm)]; ok {
+			return algorithm
+		}
+	}
+	return ""
+}
+
 // Expect is what a client says of a body, so that one that was damaged on its way is refused.
 type Expect struct {
 	MD5       string // Content-MD5, base64; empty for none
@@ -152,6 +162,7 @@ func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, 
 	if algorithm != "" {
 		checksums = algorithms[algorithm]()
 	}
+	meta := objectstore.Meta{Header: map[string]string{}}
 	for _, p := range parts {
 		b, err := hex.DecodeString(p.ETag)
 		if err != nil {
@@ -164,9 +175,10 @@ func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, 
 				return objectstore.Meta{}, fmt.Errorf("the checksum of part %d: %w", p.Number, err)
 			}
 			checksums.Write(b)
+			meta.PartChecksums = append(meta.PartChecksums, p.Header[checksumHeader(algorithm)])
 		}
 	}
-	meta := objectstore.Meta{ETag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(parts)), Header: map[string]string{}}
+	meta.ETag = fmt.Sprintf("%x-%d", sums.Sum(nil), len(parts))
 	for name, value := range u.Header {
 		meta.Header[name] = value
 	}

@@ -185,6 +185,7 @@ var operations = []operation{
 	{"CreateMultipartUpload", "POST", object, "uploads", "", createUpload},
 	{"CompleteMultipartUpload", "POST", object, "uploadId", "", completeUpload},
 	{"AbortMultipartUpload", "DELETE", object, "uploadId", "", abortUpload},
+	{"GetObjectAttributes", "GET", object, "attributes", "", getObjectAttributes},
 	{"GetObject", "GET", object, "", "", getObject},
 	{"HeadObject", "HEAD", object, "", "", headObject},
 	{"CopyObject", "PUT", object, "", "X-Amz-Copy-Source", copyObject},
