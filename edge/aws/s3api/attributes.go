@@ -74,6 +74,25 @@ func getObjectAttributes(r *request) error {
 	return r.writeXML(out)
 }
 
+func getObjectACL(r *request) error {
+	account, err := r.service.ObjectSetting(r.ctx(), r.caller, r.ref, "GetObjectAcl")
+	if err != nil {
+		return err
+	}
+	return r.writeACL(account)
+}
+
+// getObjectTagging answers that an object has no tags, as none here can.
+func getObjectTagging(r *request) error {
+	if _, err := r.service.ObjectSetting(r.ctx(), r.caller, r.ref, "GetObjectTagging"); err != nil {
+		return err
+	}
+	return r.writeXML(struct {
+		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
+		TagSet  string
+	}{})
+}
+
 // wantedAttributes are those that the request's header names, in one line or in many.
 func (r *request) wantedAttributes() (map[string]bool, error) {
 	wanted := map[string]bool{}

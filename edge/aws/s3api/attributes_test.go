@@ -99,3 +99,45 @@ func TestListUploads(t *testing.T) {
 		t.Errorf("behind all uploads of a key: %+v", got.Uploads)
 	}
 }
+
+// TestTheOnlyVersion is what clients find that ask for versions, as those that empty buckets do, and for what an object may have on AWS.
+func TestTheOnlyVersion(t *testing.T) {
+	t.Parallel()
+	_, c := withBucket(t)
+	for _, key := range []string{"a", "b", "d/x", "d/y"} {
+		put(t, c, key, key)
+	}
+	var keys []string
+	pages := s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: sdk.String("data"), MaxKeys: sdk.Int32(1)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(t.Context())
+		for _, v := range must(t, out, err).Versions {
+			keys = append(keys, *v.Key+" "+*v.VersionId)
+		}
+	}
+	if diff := cmp.Diff([]string{"a null", "b null", "d/x null", "d/y null"}, keys); diff != "" {
+		t.Error(diff)
+	}
+	if got, _ := get(t, c, &s3.GetObjectInput{Key: sdk.String("a"), VersionId: sdk.String("null")}); got != "a" {
+		t.Errorf("the version null is %q", got)
+	}
+	copied, err := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: sdk.String("data"), Key: sdk.String("c"), CopySource: sdk.String("data/a?versionId=null")})
+	must(t, copied, err)
+	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: sdk.String("data"), Key: sdk.String("a"), VersionId: sdk.String("other")})
+	refused(t, err, "NoSuchVersion", "")
+	_, err = c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: sdk.String("data"), Key: sdk.String("a"), VersionId: sdk.String("null")})
+	must(t, 0, err)
+
+	tags, err := c.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: sdk.String("data"), Key: sdk.String("b")})
+	if got := must(t, tags, err); len(got.TagSet) != 0 {
+		t.Errorf("tags: %v", got.TagSet)
+	}
+	acl, err := c.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: sdk.String("data"), Key: sdk.String("b")})
+	if got := must(t, acl, err); *got.Owner.ID != account || len(got.Grants) != 1 {
+		t.Errorf("ACL: %+v", got)
+	}
+	_, err = c.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: sdk.String("data"), Key: sdk.String("a")})
+	refused(t, err, "NoSuchKey", "")
+	_, err = c.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: sdk.String("data"), Key: sdk.String("b"), Tagging: &types.Tagging{TagSet: []types.Tag{}}})
+	refused(t, err, "NotImplemented", "tagging")
+}
