@@ -60,10 +60,10 @@ type Expect struct {
 	Checksum func() string
 }
 
-// digest reads a body and computes what is kept of it: the ETag and a checksum.
+// digest reads a body and computes what is kept of it: the ETag and a checksum. Who makes one stops its md5.
 type digest struct {
 	io.Reader
-	md5       hash.Hash
+	md5       *background
 	checksum  hash.Hash
 	algorithm string
 	expect    Expect
@@ -71,7 +71,7 @@ type digest struct {
 }
 
 func newDigest(body io.Reader, expect Expect, header map[string]string) (*digest, error) {
-	d := &digest{md5: md5.New(), algorithm: expect.Algorithm, expect: expect, header: header}
+	d := &digest{md5: newBackground(md5.New()), algorithm: expect.Algorithm, expect: expect, header: header}
 	if d.algorithm == "" {
 		d.algorithm = crc64NVME // as S3 has it where the client does not say
 	}
@@ -90,6 +90,7 @@ func Check(document []byte, expect Expect) error {
 	if err != nil {
 		return err
 	}
+	defer d.md5.Stop()
 	_, _ = io.Copy(io.Discard, d) // a reader of bytes does not fail
 	_, err = d.finish(0)
 	return err
@@ -97,7 +98,7 @@ func Check(document []byte, expect Expect) error {
 
 // finish compares with what the client has said.
 func (d *digest) finish(int64) (objectstore.Meta, error) {
-	sum := d.md5.Sum(nil)
+	sum := d.md5.Sum()
 	if d.expect.MD5 != "" {
 		want, err := base64.StdEncoding.DecodeString(d.expect.MD5)
 		if err != nil || len(want) != md5.Size {

@@ -63,6 +63,7 @@ func (s *Service) UploadPart(ctx context.Context, c Caller, r PartRef, body io.R
 	if err != nil {
 		return objectstore.Part{}, err
 	}
+	defer d.md5.Stop()
 	p, err := s.Objects.PutPart(ctx, b.ID, r.Key, r.UploadID, r.Number, d, d.finish)
 	return p, contentError(err)
 }
