@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,8 @@ type view struct {
 	// since is when a client must have called an API to be one that still does.
 	since time.Time
 	calls map[apiKey][]client
+	// missed are the times since then of which not all calls are known.
+	missed []gap
 
 	client        *kubeapi.Client // nil when there is no control plane to ask
 	store         store.Store
@@ -77,8 +80,9 @@ func newView(cluster *eks.Cluster, now, since time.Time, calls map[apiKey][]clie
 // target is the next minor, as "1.36".
 func (v *view) target() string { return minorName(v.minor + 1) }
 
-// run makes all checks, or those that are always made.
-func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
+// run makes all checks, or those that are always made. unmade is why the first of those that could not be made was not, empty if there
+// is none.
+func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight, unmade string) {
 	for _, c := range v.checks() {
 		if !all && !c.always {
 			continue
@@ -86,13 +90,14 @@ func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
 		f, err := c.run(ctx, v)
 		if err != nil {
 			f = finding{status: eks.InsightStatus{Status: eks.InsightUnknown, Reason: "Unable to determine: " + err.Error()}}
+			unmade = cmp.Or(unmade, c.name+": "+f.status.Reason)
 		}
 		insights = append(insights, eks.Insight{
 			ID: eks.InsightID(v.cluster.ID, c.category+"/"+c.name, c.version), ClusterID: v.cluster.ID, Name: c.name, Category: c.category, Version: c.version,
 			Description: c.description, Status: f.status, Advice: f.advice, More: f.more, Resources: bounded(f.resources), Deprecations: f.deprecations, Addons: f.addons,
 		})
 	}
-	return insights
+	return insights, unmade
 }
 
 // maxResources is how many resources an insight names.
