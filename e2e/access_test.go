@@ -139,7 +139,8 @@ func TestAuthenticationModes(t *testing.T) {
 
 func TestMalformedAWSAuth(t *testing.T) {
 	t.Parallel()
-	admin := testenv.Shared(t).Admin(t)
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
 	k := createCluster(t, admin, "malformed")
 	ops := userRole(t, admin, "malformed-ops")
 	config := k.roleConfig(t, ops)
@@ -162,8 +163,18 @@ func TestMalformedAWSAuth(t *testing.T) {
 	if err := in(); err != nil {
 		t.Errorf("a malformed aws-auth locks out whom the good one let in: %v", err)
 	}
+	explained := e.Minato(t, "access", "explain", "--cluster", k.name, "--principal", ops, "--verb", "list", "--resource", "namespaces")
+	for _, want := range []string{"? yes.", "it has a row in mapRoles; the ConfigMap is malformed now, so what it said before goes on: mapRoles is not a list"} {
+		if !strings.Contains(explained, want) {
+			t.Errorf("the explanation does not say %q:\n%s", want, explained)
+		}
+	}
 	testenv.Eventually(t, func() error {
 		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues[].code", "--output", "text"), "ConfigurationConflict")
+	})
+	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: ops, groups: [system:masters]}", ops))
+	testenv.Eventually(t, func() error {
+		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues", "--output", "text"), "")
 	})
 	k.delete(t)
 }

@@ -69,6 +69,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 	server.Authorize = access.NewAuthorizer(access.AuthorizerConfig{
 		Cluster: clusters.ByID, Entries: entries, Mappers: mappers, Policy: access.NewCustomPolicies(policyView, log).Lookup,
 	}).Authorize
+	server.AWSAuth = awsAuth.auths.Of
 	server.Ready = func() error {
 		return errors.Join(read(clusterView.Ready(), "clusters"), read(entryView.Ready(), "access entries"),
 			read(policyView.Ready(), "access policies"), read(instances.view.Ready(), "instances"),
