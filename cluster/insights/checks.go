@@ -114,12 +114,18 @@ type object struct {
 		Labels          map[string]string
 		Annotations     map[string]string
 		ManagedFields   []managed
+		OwnerReferences []struct{ Controller bool }
 	}
 	raw json.RawMessage
 }
 
 // managed tells of a program that has written an object, or a subresource of it.
 type managed struct{ Manager, Subresource string }
+
+// owned is whether a controller made it for another object.
+func (o object) owned() bool {
+	return slices.ContainsFunc(o.Metadata.OwnerReferences, func(r struct{ Controller bool }) bool { return r.Controller })
+}
 
 // into reads more of it.
 func (o object) into(out any) error { return json.Unmarshal(o.raw, out) }
@@ -135,24 +141,29 @@ func (v *view) list(ctx context.Context, path string) ([]object, error) {
 }
 
 func (v *view) read(ctx context.Context, path string) (l listed) {
+	l.err = v.each(ctx, path, func(o object) error {
+		l.objects = append(l.objects, o)
+		return nil
+	})
+	return l
+}
+
+// each reads a collection that may be large, one object after the other. One that the cluster does not have is empty.
+func (v *view) each(ctx context.Context, path string, fn func(object) error) error {
 	if v.client == nil {
-		return listed{err: errors.New("the cluster's API server does not answer")}
+		return errors.New("the cluster's API server does not answer")
 	}
-	items, err := v.client.List(ctx, path, nil)
-	if kubeapi.NotFound(err) {
-		return listed{}
-	}
-	if err != nil {
-		return listed{err: fmt.Errorf("reading %s: %w", path, err)}
-	}
-	for _, item := range items {
+	err := v.client.Each(ctx, path, nil, func(item json.RawMessage) error {
 		o := object{raw: item}
 		if err := json.Unmarshal(item, &o); err != nil {
-			return listed{err: fmt.Errorf("reading %s: %w", path, err)}
+			return err
 		}
-		l.objects = append(l.objects, o)
+		return fn(o)
+	})
+	if err != nil && !kubeapi.NotFound(err) {
+		return fmt.Errorf("reading %s: %w", path, err)
 	}
-	return l
+	return nil
 }
 
 // uri is where an object is, as insights name it: /apis/policy/v1/namespaces/default/poddisruptionbudgets/web.
