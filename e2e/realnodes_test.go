@@ -33,11 +33,13 @@ func TestRealNodes(t *testing.T) {
 	t.Parallel()
 	testenv.NeedNodes(t)
 	c := testenv.Shared(t).Admin(t)
-	k := createCluster(t, c, "real")
+	k := createCluster(t, c, "real", "--kubernetes-version", "1.35")
 	n := &realNodes{cluster: k}
 	template := n.createTemplate(t)
+	release := c.AWS(t, "ssm", "get-parameters-by-path", "--path", "/aws/service/eks/optimized-ami/1.35", "--recursive",
+		"--query", "Parameters[?ends_with(Name, 'release_version')].Value", "--output", "text")
 	c.AWS(t, k.nodegroup("create-nodegroup", "ng", "--node-role", createNodeRole(t, c, "real-nodes"), "--subnets", firstSubnet(t, c),
-		"--launch-template", "id="+template+",version=1", "--update-config", "maxUnavailable=1", "--scaling-config", "minSize=0,desiredSize=2,maxSize=2")...)
+		"--launch-template", "id="+template+",version=1", "--release-version", release, "--update-config", "maxUnavailable=1", "--scaling-config", "minSize=0,desiredSize=2,maxSize=2")...)
 	k.kubectl(t, "create", "deployment", "web", "--image=minato.local/echo", "--replicas=2")
 	k.kubectl(t, "create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=1")
 	c.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")

@@ -10,6 +10,7 @@ import (
 	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
 	"minato.dev/minato/service/iam"
+	"minato.dev/minato/service/ssm"
 )
 
 // compute is what nodegroups ask of EC2 and IAM, in EKS's own types.
@@ -37,6 +38,20 @@ func (s *Server) nodeRelease(minor string) (string, bool) {
 		return image.Patch, true
 	}
 	return image.Patch + "-" + image.CreatedAt.Format("20060102"), true
+}
+
+// publishedImages are the images of real nodes, as Systems Manager publishes them.
+func (s *Server) publishedImages() []ssm.NodeImage {
+	var images []ssm.NodeImage
+	for _, i := range s.ec2.Images() {
+		release, ok := s.nodeRelease(i.Minor)
+		if ok && !i.Simulated {
+			images = append(images, ssm.NodeImage{
+				Minor: i.Minor, Architecture: i.Architecture, ID: i.ID, Name: i.Name, Release: release, PublishedAt: i.CreatedAt,
+			})
+		}
+	}
+	return images
 }
 
 // nodePolicies are the policies of a role by what matters for nodes: which of AWS's it has, and whether it has others.

@@ -24,6 +24,8 @@ type Service struct {
 	Session func(ctx context.Context, role minato.ARN, name string, d time.Duration) (iam.Temporary, error)
 	// Cluster finds what a machine must fit into.
 	Cluster func(ctx context.Context, scope minato.Scope, name string) (Cluster, error)
+	// NodeImages are the images that nodegroups can take.
+	NodeImages func() []NodeImage
 	// TunnelPort is what registered machines are told.
 	TunnelPort int
 

@@ -11,7 +11,7 @@ import (
 
 	"minato.dev/minato/edge/aws/ec2api"
 	"minato.dev/minato/edge/aws/iamapi"
-	"minato.dev/minato/edge/aws/query"
+	"minato.dev/minato/edge/aws/ssmapi"
 	"minato.dev/minato/edge/aws/stsapi"
 )
 
@@ -22,7 +22,9 @@ func TestOperationsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := regexp.MustCompile(`(?m)^\| ([\w, ]+) \| done \| .*\|$`)
-	for heading, api := range map[string]*query.API{"IAM": iamapi.New(nil), "STS": stsapi.New(nil), "EC2": ec2api.New(nil)} {
+	for heading, api := range map[string]interface{ OperationNames() []string }{
+		"IAM": iamapi.New(nil), "STS": stsapi.New(nil), "EC2": ec2api.New(nil), "SSM": ssmapi.New(nil),
+	} {
 		_, section, found := strings.Cut(string(b), "\n## "+heading+"\n")
 		if !found {
 			t.Errorf("docs/operations.md has no section %q", heading)

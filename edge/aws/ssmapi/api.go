@@ -1,5 +1,5 @@
-// Package ssmapi is the part of Systems Manager that hybrid nodes need, as it is spoken: awsJson1_1, with the operation in
-// X-Amz-Target. `aws ssm create-activation` works as it is.
+// Package ssmapi is the part of Systems Manager that nodes need, as it is spoken: awsJson1_1, with the operation in X-Amz-Target.
+// `aws ssm create-activation` and `aws ssm get-parameter` work as they are.
 package ssmapi
 
 import (
@@ -37,12 +37,15 @@ func New(service *ssm.Service) *API {
 		"DeregisterManagedInstance":   operation(a.deregister),
 		"DescribeActivations":         operation(a.describeActivations),
 		"DescribeInstanceInformation": operation(a.describeInstances),
+		"GetParameter":                operation(a.getParameter),
+		"GetParameters":               operation(a.getParameters),
+		"GetParametersByPath":         operation(a.getParametersByPath),
 	}
 	return a
 }
 
-// Operations are the names of all operations, for the documentation.
-func (a *API) Operations() []string {
+// OperationNames are all operations by name, for the documentation.
+func (a *API) OperationNames() []string {
 	var names []string
 	for name := range a.operations {
 		names = append(names, name)
