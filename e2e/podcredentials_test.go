@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -17,7 +16,7 @@ import (
 const federated = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%[1]s"},"Action":"sts:AssumeRoleWithWebIdentity",
 "Condition":{"StringEquals":{"%[2]s:aud":"sts.amazonaws.com","%[2]s:sub":"system:serviceaccount:default:irsa"}}}]}`
 
-// TestPodCredentials is the AWS SDKs for Go and for JavaScript in real pods on a real node, which nobody has told anything: with EKS Pod
+// TestPodCredentials is the AWS SDKs for Go and for JavaScript, and the AWS CLI, in real pods on a real node, which nobody has told anything: with EKS Pod
 // Identity they have the role of their association, with IRSA that of their annotation; and they go on while the server is away. Minato's
 // clock is another than the machine's, by which the SDKs and the agent go. In the end the cluster is one that runs elsewhere.
 func TestPodCredentials(t *testing.T) {
@@ -34,7 +33,8 @@ func TestPodCredentials(t *testing.T) {
 	k.tagAssociations(t)
 	k.targetRole(t, e.As(t, "444455556666"))
 	k.fargateProfile(t, "credentials-fargate")
-	for name, img := range map[string]v1.Image{"sdkpod": sdkImage(t), "sdkjs": sdkJSImage(t)} {
+	images := sdkImages(t)
+	for name, img := range images {
 		if err := crane.Push(img, registryHost(t, e)+"/"+name+":v1", crane.WithAuth(login(admin)), crane.Insecure); err != nil {
 			t.Fatal(err)
 		}
@@ -48,6 +48,7 @@ func TestPodCredentials(t *testing.T) {
 		sdkPod{name: "app"}, sdkPod{name: "irsa"}, sdkPod{name: "tagged"}, sdkPod{name: "untagged"}, sdkPod{name: "narrowed"}, sdkPod{name: "target"},
 		sdkPod{name: "host", account: "app", more: ", hostNetwork: true"}, sdkPod{name: "js", account: "app", image: "sdkjs"}, sdkPod{name: "js-irsa", account: "irsa", image: "sdkjs"},
 		sdkPod{name: "fargate", account: "app", labels: "runtime: fargate"})
+	pods.testAgent(t)
 	for pod, want := range map[string]string{
 		"app": ":assumed-role/credentials-app/eks-credential-app-", "irsa": ":assumed-role/credentials-irsa/", "host": ":assumed-role/credentials-app/eks-credential-host-",
 		"fargate": ":assumed-role/credentials-app/eks-credential-fargate-",
@@ -65,6 +66,9 @@ func TestPodCredentials(t *testing.T) {
 	}
 	for _, pod := range []string{"app", "js", "js-irsa"} {
 		pods.answers(t, pod, "write", "AccessDenied")
+	}
+	if images["awscli"] != nil {
+		pods.testAWS(t)
 	}
 	pods.answers(t, "js", "credentials", "CREDENTIALS_HTTP ASIA")
 	pods.answers(t, "js-irsa", "credentials", "CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN ASIA")
@@ -84,6 +88,34 @@ func TestPodCredentials(t *testing.T) {
 	pods.answers(t, "js", "read", "hello")
 	k.kubectl(t, "delete", "pod", "fargate") // and its node
 	pods.testElsewhere(t, e, role)
+}
+
+// testAWS is the AWS CLI in pods. Where it does not run, packed as it is, the test says so: installations of it are of many kinds.
+func (p sdkPods) testAWS(t *testing.T) {
+	t.Helper()
+	k := p.cluster
+	p.add(t, sdkPod{name: "aws", account: "app", image: "awscli"}, sdkPod{name: "aws-irsa", account: "irsa", image: "awscli"})
+	aws := func(pod string, args ...string) testenv.Result {
+		return k.client.TryKubectl(t, k.config, append([]string{"exec", pod, "--", "aws"}, args...)...)
+	}
+	if r := aws("aws", "s3api", "list-buckets", "--no-sign-request", "--endpoint-url=http://127.0.0.1:1"); !strings.Contains(r.Stderr, "Could not connect") {
+		t.Logf("the AWS CLI is not run in pods: %s", r)
+		return
+	}
+	for pod, role := range map[string]string{"aws": ":assumed-role/credentials-app/eks-credential-aws-", "aws-irsa": ":assumed-role/credentials-irsa/"} {
+		for _, try := range []struct {
+			args  []string
+			wants string
+		}{
+			{[]string{"sts", "get-caller-identity"}, role},
+			{[]string{"s3api", "get-object", "--bucket", "sdkpod-data", "--key", "file", "/tmp/file"}, `"ContentLength": 5`},
+			{[]string{"s3api", "put-object", "--bucket", "sdkpod-data", "--key", "file", "--body", "/tmp/file"}, "AccessDenied"},
+		} {
+			if r := aws(pod, try.args...); !strings.Contains(r.Stdout+r.Stderr, try.wants) {
+				t.Errorf("the AWS CLI in the pod %s, asked to %s, does not say %q: %s", pod, strings.Join(try.args, " "), try.wants, r)
+			}
+		}
+	}
 }
 
 // testElsewhere has the cluster be one that its server knows by its issuer and keys only, with the agent that the manifest gives its nodes.

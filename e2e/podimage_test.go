@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -18,10 +19,25 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"minato.dev/minato/internal/testenv"
 )
 
-// sdkImage is an image with e2e/sdkpod.
-func sdkImage(t *testing.T) v1.Image {
+// sdkImages are images with e2e/sdkpod, with e2e/sdkjs, and with e2e/sdkpod and the AWS CLI, if this machine has one that can be packed.
+func sdkImages(t *testing.T) map[string]v1.Image {
+	t.Helper()
+	sdkPod := buildSDKPod(t)
+	l := newImageLayer(t)
+	l.add("/sdkpod", sdkPod)
+	images := map[string]v1.Image{"sdkpod": l.image("/sdkpod"), "sdkjs": sdkJSImage(t)}
+	if img := awsImage(t, sdkPod); img != nil {
+		images["awscli"] = img
+	}
+	return images
+}
+
+// buildSDKPod builds e2e/sdkpod.
+func buildSDKPod(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "sdkpod")
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "./sdkpod")
@@ -29,8 +45,26 @@ func sdkImage(t *testing.T) v1.Image {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return binary
+}
+
+// awsImage is an image with this machine's AWS CLI, under the paths that it has here, and e2e/sdkpod, which has a container stay. It is
+// nil, and the test says why, where there is no AWS CLI or nobody knows what it is made of.
+func awsImage(t *testing.T, sdkPod string) v1.Image {
+	t.Helper()
+	program, files, err := testenv.AWSFiles("s3", "sts")
+	if err != nil {
+		t.Logf("the AWS CLI is not run in pods: %v", err)
+		return nil
+	}
 	l := newImageLayer(t)
-	l.add("/sdkpod", binary)
+	l.add("/sdkpod", sdkPod)
+	l.addOther(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/aws", Linkname: program})
+	l.addOther(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777})
+	for _, file := range files {
+		l.add(file, file)
+	}
+	l.env = []string{"PATH=/bin", "HOME=/tmp"} // where it keeps the credentials of roles
 	return l.image("/sdkpod")
 }
 
@@ -66,6 +100,7 @@ type imageLayer struct {
 	*testing.T
 	content bytes.Buffer
 	tar     *tar.Writer
+	env     []string // of the image
 }
 
 func newImageLayer(t *testing.T) *imageLayer {
@@ -78,13 +113,22 @@ func newImageLayer(t *testing.T) *imageLayer {
 func (l *imageLayer) add(name, file string) {
 	l.Helper()
 	content, err := os.ReadFile(file)
-	if err == nil {
-		err = l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: int64(len(content))})
+	info, statErr := os.Stat(file)
+	if err = errors.Join(err, statErr); err == nil {
+		err = l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: int64(len(content)), ModTime: info.ModTime()})
 	}
 	if err == nil {
 		_, err = l.tar.Write(content)
 	}
 	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+// addOther adds what is no file of this machine.
+func (l *imageLayer) addOther(header *tar.Header) {
+	l.Helper()
+	if err := l.tar.WriteHeader(header); err != nil {
 		l.Fatal(err)
 	}
 }
@@ -122,7 +166,7 @@ func (l *imageLayer) image(command ...string) v1.Image {
 	}
 	img, err := mutate.AppendLayers(empty.Image, layer)
 	if err == nil {
-		img, err = mutate.Config(img, v1.Config{Entrypoint: command, User: "65532:65532"})
+		img, err = mutate.Config(img, v1.Config{Entrypoint: command, Env: l.env, User: "65532:65532"})
 	}
 	if err != nil {
 		l.Fatal(err)

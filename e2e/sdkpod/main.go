@@ -1,5 +1,6 @@
 // Command sdkpod is what tests run in pods: an AWS SDK that nobody has told anything. It says who it is, reads an object and
-// tries to write it, as often as it is asked to over HTTP, with credentials that it gets anew each time.
+// tries to write it, as often as it is asked to over HTTP, with credentials that it gets anew each time; and it asks the agent of its node
+// for them in ways that no SDK does.
 package main
 
 import (
@@ -69,6 +70,12 @@ func main() {
 			_, err = s3.NewFromConfig(cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("file"), Body: strings.NewReader("x")})
 			return "written", err
 		})
+	})
+	http.HandleFunc("GET /ask", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (string, error) { return askAgent(ctx, readQuestion(r.URL.Query())) })
+	})
+	http.HandleFunc("GET /flood", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(context.Context) (string, error) { return flood(r.Context(), r.URL.Query()) })
 	})
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
 	slog.Error("serving ended", "error", server.ListenAndServe())

@@ -23,7 +23,7 @@ var stopAWS = func() {} // set by awsDir when there is something to stop
 
 // awsDir has that aws; empty where the installed aws is none to import, and is run as it is.
 var awsDir = sync.OnceValues(func() (string, error) {
-	python, err := awsInterpreter()
+	_, python, err := awsInterpreter()
 	if err != nil || python == "" {
 		return "", err
 	}
@@ -66,31 +66,31 @@ var awsDir = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// awsInterpreter is the Python of the installed aws, empty where there is none or it is another kind of program.
-func awsInterpreter() (string, error) {
-	path, err := exec.LookPath("aws")
+// awsInterpreter is the installed aws, empty where there is none, and its Python, empty where it is another kind of program.
+func awsInterpreter() (path, python string, err error) {
+	path, err = exec.LookPath("aws")
 	if err != nil {
-		return "", nil // a test that needs it says so
+		return "", "", nil // a test that needs it says so
 	}
 	if filepath.Base(filepath.Dir(path)) == "shims" { // of pyenv, which takes as long again to find the program
 		out, err := exec.Command("pyenv", "which", "aws").Output()
 		if err != nil {
-			return "", fmt.Errorf("pyenv which aws: %w", err)
+			return "", "", fmt.Errorf("pyenv which aws: %w", err)
 		}
 		path = strings.TrimSpace(string(out))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() { _ = f.Close() }() // it was read only
 	first, err := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
 	if err != nil {
-		return "", nil
+		return path, "", nil
 	}
 	interpreter, ok := strings.CutPrefix(strings.TrimSpace(first), "#!")
 	if !ok || !strings.Contains(filepath.Base(interpreter), "python") {
-		return "", nil
+		return path, "", nil
 	}
-	return interpreter, nil
+	return path, interpreter, nil
 }
