@@ -65,6 +65,7 @@ func TestWebIdentity(t *testing.T) {
 	nobody.RefusedAWS(t, []string{"InvalidIdentityToken", "signature"}, assume(role, head+"."+payload+".AAAA")...)
 	nobody.RefusedAWS(t, []string{"ValidationError", "MaxSessionDuration"}, assume(role, good, "--duration-seconds", "7200")...)
 	nobody.RefusedAWS(t, []string{"MissingAuthenticationToken"}, "sts", "get-caller-identity", "--no-sign-request")
+	testBadIdentities(t, admin)
 	admin.AWS(t, "iam", "remove-client-id-from-open-id-connect-provider", "--open-id-connect-provider-arn", provider, "--client-id", "sts.amazonaws.com")
 	nobody.RefusedAWS(t, []string{"InvalidIdentityToken", "Incorrect token audience"}, assume(role, good)...)
 	admin.AWS(t, "iam", "delete-open-id-connect-provider", "--open-id-connect-provider-arn", provider)

@@ -63,6 +63,7 @@ func TestPodIdentity(t *testing.T) {
 	}
 
 	testElsewhere(t, e, k, inCluster, role, good)
+	testBadTokens(t, admin, role, good)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "audience"}, assume(k.name, token("sts.amazonaws.com", ofPod...))...)
 	admin.RefusedAWS(t, []string{"InvalidTokenException", "not bound to a pod"}, assume(k.name, token("pods.eks.amazonaws.com"))...)
 	pod.RefusedAWS(t, []string{"AccessDeniedException", "eks-auth:AssumeRoleForPodIdentity"}, assume(k.name, good)...)

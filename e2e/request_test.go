@@ -87,6 +87,12 @@ func request(t *testing.T, c *testenv.Client, method, path, body string) *http.R
 // signed signs a request for EKS, dated at a moment.
 func signed(t *testing.T, c *testenv.Client, req *http.Request, at time.Time) *http.Request {
 	t.Helper()
+	return signedFor(t, c, "eks", req, at)
+}
+
+// signedFor signs a request for a service, dated at a moment.
+func signedFor(t *testing.T, c *testenv.Client, service string, req *http.Request, at time.Time) *http.Request {
+	t.Helper()
 	body, err := req.GetBody()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +102,7 @@ func signed(t *testing.T, c *testenv.Client, req *http.Request, at time.Time) *h
 		t.Fatal(err)
 	}
 	err = sigv4.New().SignRequest(&sigv4.SignRequestInput{
-		Request: req, PayloadHash: hash.Sum(nil), Credentials: keysOf(c), Service: "eks", Region: c.Getenv("AWS_REGION"), Time: at,
+		Request: req, PayloadHash: hash.Sum(nil), Credentials: keysOf(c), Service: service, Region: c.Getenv("AWS_REGION"), Time: at,
 	})
 	if err != nil {
 		t.Fatal(err)

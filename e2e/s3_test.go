@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"crypto/rand"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,5 +51,63 @@ func TestS3(t *testing.T) {
 	reader.RefusedAWS(t, []string{"AccessDenied", "because no identity-based policy allows the s3:PutObject action"},
 		"s3api", "put-object", "--bucket", "e2e-data", "--key", "x", "--body", copied)
 	reader.RefusedAWS(t, []string{"AccessDenied", "s3:ListBucket"}, "s3", "ls", "s3://e2e-data")
+	testPresigned(t, admin, reader, large)
+
+	// What else people do with the CLI: a copy from bucket to bucket that is made in parts, trees, and uploads that nobody completes.
+	admin.AWS(t, "s3", "mb", "s3://e2e-copy")
+	admin.AWS(t, "s3", "sync", "s3://e2e-data", "s3://e2e-copy", "--no-progress")
+	admin.AWS(t, "s3", "mv", "s3://e2e-copy/dir/large", "s3://e2e-copy/moved", "--no-progress")
+	if size := admin.AWS(t, "s3api", "head-object", "--bucket", "e2e-copy", "--key", "moved", "--query", "ContentLength"); size != "20971520" {
+		t.Errorf("the copy has %s bytes", size)
+	}
+	if parts := admin.AWS(t, "s3api", "get-object-attributes", "--bucket", "e2e-copy", "--key", "moved", "--object-attributes", "ObjectParts", "ObjectSize",
+		"--query", "[ObjectSize, ObjectParts.TotalPartsCount]", "--output", "text"); strings.Join(strings.Fields(parts), " ") != "20971520 3" {
+		t.Errorf("size and parts of the copy are %s", parts)
+	}
+	for range 2 {
+		admin.AWS(t, "s3api", "create-multipart-upload", "--bucket", "e2e-copy", "--key", "begun")
+	}
+	if keys := admin.AWS(t, "s3api", "list-multipart-uploads", "--bucket", "e2e-copy", "--page-size", "1", "--query", "Uploads[].Key", "--output", "text"); strings.Join(strings.Fields(keys), " ") != "begun begun" {
+		t.Errorf("uploads under way are of %q", keys)
+	}
+	admin.AWS(t, "s3", "rm", "s3://e2e-copy", "--recursive")
+	admin.AWS(t, "s3", "rb", "s3://e2e-copy")
 	admin.AWS(t, "s3", "rb", "s3://e2e-data", "--force")
+}
+
+// testPresigned is that whoever has a URL reads what it was made for, with the rights of who made it, and nothing else. The CLI signs them by
+// Version 2, as boto3 does.
+func testPresigned(t *testing.T, admin, reader *testenv.Client, want []byte) {
+	t.Helper()
+	get := func(url string) (int, []byte) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, body
+	}
+	for who, c := range map[string]*testenv.Client{"the administrator": admin, "a session": reader} {
+		url := c.AWS(t, "s3", "presign", "s3://e2e-data/dir/large")
+		if status, body := get(url); status != http.StatusOK || !bytes.Equal(body, want) {
+			t.Errorf("the URL of %s: %d, %d bytes", who, status, len(body))
+		}
+		if status, body := get(strings.Replace(url, "/dir/large", "/dir/other", 1)); status != http.StatusForbidden || !bytes.Contains(body, []byte("SignatureDoesNotMatch")) {
+			t.Errorf("the URL of %s for another object: %d %s", who, status, body)
+		}
+	}
+	if status, body := get(reader.AWS(t, "s3", "presign", "s3://e2e-other/x")); status != http.StatusNotFound || !bytes.Contains(body, []byte("NoSuchBucket")) {
+		t.Errorf("the URL of another bucket: %d %s", status, body)
+	}
+	if status, body := get(admin.AWS(t, "s3", "presign", "s3://e2e-data/dir/large", "--expires-in", "-1")); status != http.StatusForbidden || !bytes.Contains(body, []byte("Request has expired")) {
+		t.Errorf("a URL that is over: %d %s", status, body)
+	}
 }
