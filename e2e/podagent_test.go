@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ func (p sdkPods) testAgent(t *testing.T) {
 	}
 	comes := func(pod, what, want string) { // in the end: a pod may not listen yet, and EKS Auth may be busy
 		testenv.Eventually(t, func() error {
-			if said, err := ask(pod, what); err != nil || !strings.HasPrefix(said, want) {
+			if said, err := ask(pod, what); err != nil || !strings.Contains(said, want) {
 				return fmt.Errorf("asked by the pod %s with %s the agent says %.300s (%w), want %q", pod, what, said, err, want)
 			}
 			return nil
@@ -47,8 +46,11 @@ func (p sdkPods) testAgent(t *testing.T) {
 			t.Errorf("while another sends garbage a pod gets, by status, %s (%v)", good, err)
 		}
 	}
-	if said := <-garbage; strings.Contains(said, "200:") || !strings.HasPrefix(said, "400: ") || !strings.Contains(said, "403: 1250, 404: 1250, 405: 1250") {
-		t.Errorf("10,000 garbage requests are answered, by status, %s", said)
+	said := <-garbage
+	for _, status := range []string{"400: ", "403: ", "404: ", "405: "} {
+		if !strings.Contains(said, status) || strings.Contains(said, "200: ") {
+			t.Errorf("10,000 garbage requests are answered, by status, %s: want %s and not 200", said, status)
+		}
 	}
 
 	rows := []struct{ pod, ask, want string }{
@@ -73,9 +75,7 @@ func (p sdkPods) testAgent(t *testing.T) {
 		rows = append(rows, struct{ pod, ask, want string }{"host", "url=http://[fd00:ec2::23]/v1/credentials", `200 {"AccessKeyId":"ASIA`})
 	}
 	for _, row := range rows {
-		if got, err := ask(row.pod, "ask?"+strings.ReplaceAll(url.PathEscape(row.ask), "%26", "&")); err != nil || !strings.Contains(got, row.want) {
-			t.Errorf("asked by the pod %s with %s the agent says %.300s (%v), want %q", row.pod, row.ask, got, err, row.want)
-		}
+		comes(row.pod, "ask?"+row.ask, row.want)
 	}
 }
 
