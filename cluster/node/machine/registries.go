@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -91,7 +92,7 @@ func (r *registries) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	registry, err := dialer.DialContext(req.Context(), "tcp", req.Host)
 	if err != nil {
 		r.log.InfoContext(req.Context(), "a registry is not reached", "registry", req.Host, "error", err)
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		unreached(w, err)
 		return
 	}
 	defer func() { _ = registry.Close() }()
@@ -109,6 +110,18 @@ func (r *registries) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		_ = registry.Close()
 	}()
 	_, _ = io.Copy(client, registry)
+}
+
+// unreached answers why there is no connection in the place that containerd tells its pod's owner of: the text beside the status code.
+func unreached(w http.ResponseWriter, why error) {
+	client, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, why.Error(), http.StatusBadGateway)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	oneLine := strings.Join(strings.Fields(why.Error()), " ")
+	_, _ = fmt.Fprintf(client, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", http.StatusBadGateway, oneLine)
 }
 
 // otherMachine refuses addresses that are this machine's, or mean nothing on another.
