@@ -176,6 +176,7 @@ func TestInsights(t *testing.T) {
 	if got := k.describeInsight(t, found.ID); !strings.Contains(got.InsightStatus.Reason, "stopped") || len(got.called()) != 1 {
 		t.Errorf("an hour later the insight is %+v, want it to say that all have stopped, and who they were", got)
 	}
+	loseAudit(t, e, k, found.ID)
 	e.Minato(t, "clock", "advance", "31d", "--home", string(e.Home))
 	testenv.Eventually(t, func() error {
 		if got := k.describeInsight(t, found.ID); len(got.called()) != 0 || got.InsightStatus.Reason != "No deprecated API usage detected within the last 30 days." {
@@ -184,6 +185,39 @@ func TestInsights(t *testing.T) {
 		return nil
 	})
 	k.delete(t)
+}
+
+// loseAudit takes away a piece of the only cluster's audit log, and writes into it what is no event: that nobody calls an API that ends is
+// then not known, and the insight says so.
+func loseAudit(t *testing.T, e *testenv.Env, k *cluster, id string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(e.Home.Logs("clusters"), "*", "audit.log"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("the audit logs are %v, %v", logs, err)
+	}
+	garbage := func() error {
+		f, err := os.OpenFile(logs[0], os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString("this is no JSON\n")
+		return errors.Join(err, f.Close())
+	}
+	for text, lose := range map[string]func() error{
+		"a part of the audit log was gone before it was counted": func() error { return os.Truncate(logs[0], 0) },
+		"the audit log has lines that are no audit events":       garbage,
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Eventually(t, func() error {
+			got := k.describeInsight(t, id).InsightStatus
+			if got.Status != "UNKNOWN" || !strings.Contains(got.Reason, " UTC to ") || !strings.Contains(got.Reason, text) {
+				return fmt.Errorf("the insight is %+v, want UNKNOWN, from when to when, and that %s", got, text)
+			}
+			return nil
+		})
+	}
 }
 
 // clientGo builds e2e/clientgo and answers where it is.

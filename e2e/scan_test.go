@@ -74,12 +74,13 @@ func TestScanCharts(t *testing.T) {
 		path := filepath.Join(t.TempDir(), name)
 		writeChart(t, path, map[string]string{"Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n"})
 		writeChart(t, path, broken.files)
-		r := user.Run(t, "minato", "insights", "scan", path)
+		r := user.Run(t, "minato", "insights", "scan", path, "-o", "sarif")
 		if broken.says == "" {
 			if r.ExitCode != 0 {
 				t.Errorf("%s: %s", name, r)
 			}
-		} else if r.ExitCode != 1 || !strings.Contains(r.Stderr, "the chart does not render") || !strings.Contains(r.Stderr, broken.says) {
+		} else if r.ExitCode != 1 || !strings.Contains(r.Stderr, "the chart does not render") || !strings.Contains(r.Stderr, broken.says) ||
+			!strings.Contains(r.Stdout, `"executionSuccessful": false`) || !strings.Contains(r.Stdout, broken.says) {
 			t.Errorf("%s: want %q: %s", name, broken.says, r)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,8 +66,13 @@ func TestUpgrade(t *testing.T) {
 	k.delete(t)
 }
 
-// ofNewer are an API that came with 1.36, and a custom resource with a deprecated version.
+// ofNewer are an API and a field that came with 1.36, and a custom resource with a deprecated version.
 const ofNewer = `
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: of-1-36}
+spec: {extendedResourceName: example.com/device}
+---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicy
 metadata: {name: of-1-36}
@@ -100,7 +106,18 @@ func (k *cluster) usesNewer(t *testing.T) {
 		return nil
 	})
 	k.sees(t, map[string]string{oldCarts: "WARNING"})
-	k.seesIn(t, "ROLLBACK_READINESS", map[string]string{"Incompatible API usage": "ERROR", "Kubelet version rollback compatibility": "PASSING"})
+	found := k.seesIn(t, "ROLLBACK_READINESS", map[string]string{"Incompatible API usage": "ERROR", "Kubelet version rollback compatibility": "PASSING"})
+	testenv.Eventually(t, func() error {
+		resources := k.describeInsight(t, found["Incompatible API usage"].ID).Resources
+		for _, want := range []string{
+			"/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies/of-1-36", "/apis/resource.k8s.io/v1/deviceclasses/of-1-36",
+		} {
+			if !slices.ContainsFunc(resources, func(r struct{ KubernetesResourceURI string }) bool { return r.KubernetesResourceURI == want }) {
+				return fmt.Errorf("the resources are %+v, want %s among them", resources, want)
+			}
+		}
+		return nil
+	})
 	k.client.RefusedAWS(t, []string{"InvalidStateException", "Rollback readiness issues detected: Incompatible API usage."},
 		"eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.35")
 	k.kubectl(t, "delete", "-f", manifest)

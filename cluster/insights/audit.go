@@ -32,6 +32,9 @@ type call struct {
 }
 
 var (
+	// eventBegins is how kube-apiserver begins an event.
+	eventBegins = []byte(`{"kind":"Event","apiVersion":"audit.k8s.io/`)
+
 	uriMember  = []byte(`"requestURI":"/apis/`)
 	deprecated = []byte(`"k8s.io/deprecated":"true"`)
 
@@ -45,7 +48,7 @@ func parseLine(line []byte) (c call, counts bool, err error) {
 	if len(line) == 0 {
 		return call{}, false, nil
 	}
-	if line[0] != '{' || line[len(line)-1] != '}' {
+	if !bytes.HasPrefix(line, eventBegins) || line[len(line)-1] != '}' {
 		return call{}, false, errNotEvent
 	}
 	if !candidate(line) {

@@ -60,6 +60,8 @@ func TestParseLine(t *testing.T) {
 		"no time":                             {line: line("2026-10-01T12:00:00.123456Z", "yesterday")},
 		"an empty line":                       {line: nil},
 		"no JSON":                             {line: []byte("panic: runtime error"), garbage: true},
+		"other JSON":                          {line: []byte(`{"requestURI":"/apis/apps/v1/deployments"}`), garbage: true},
+		"braces":                              {line: []byte(`{no JSON}`), garbage: true},
 		"half an event":                       {line: line()[:300], garbage: true},
 		"the other half":                      {line: line()[300:], garbage: true},
 		"an event of the wrong shape":         {line: line(`"verb":"list"`, `"verb":{}`), garbage: true},

@@ -34,13 +34,13 @@ func BenchmarkIngest(b *testing.B) {
 	}
 	for b.Loop() {
 		u, counted := newUsage(), 0
-		if lost, err := newTail(path, position{}).next(b.Context(), func(l []byte) {
+		if err := newTail(path, position{}).next(b.Context(), func(l []byte) {
 			if c, ok, err := parseLine(l); err == nil && ok {
 				u.add(c)
 				counted++
 			}
-		}); lost || err != nil || counted != benchEvents/100 {
-			b.Fatal(counted, lost, err)
+		}, func() { b.Fatal("a part is lost") }); err != nil || counted != benchEvents/100 {
+			b.Fatal(counted, err)
 		}
 	}
 	b.ReportMetric(benchEvents*float64(b.N)/b.Elapsed().Seconds(), "events/s")

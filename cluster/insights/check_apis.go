@@ -88,15 +88,35 @@ func (v *view) usage(status eks.InsightStatusValue, of func(apiKey) (eks.Depreca
 		more:         more,
 	}
 	switch {
-	case len(used.deprecations) > 0:
+	case len(used.deprecations) > 0: // whatever else there is
 		f.status = eks.InsightStatus{Status: status, Reason: fmt.Sprintf("Deprecated API usage detected within last 30 days: %d in use.", len(used.deprecations))}
 		f.advice = "Update manifests and API clients to use newer Kubernetes APIs if applicable before upgrading. Clients are named by their user agents. Refresh the insights 15 minutes after the last call to see whether any is left."
+	case len(v.missed) > 0:
+		f.status, f.advice = eks.InsightStatus{Status: eks.InsightUnknown, Reason: missing(v.missed)},
+			"Refresh the insights 15 minutes after that time: whoever still calls is seen by then."
 	case len(stopped.deprecations) > 0:
 		f.status = eks.InsightStatus{Status: eks.InsightPassing, Reason: "Deprecated API usage was detected within the last 30 days, and has stopped: see when each client called last."}
 	default:
 		f.status = eks.InsightStatus{Status: eks.InsightPassing, Reason: unused}
 	}
 	return f
+}
+
+// maxShownGaps is how many gaps an insight names.
+const maxShownGaps = 3
+
+// missing says of which times not all calls are known, the last first.
+func missing(gaps []gap) string {
+	gaps = slices.Clone(gaps)
+	slices.SortFunc(gaps, func(a, b gap) int { return b.To.Compare(a.To) })
+	var times []string
+	for _, g := range first(gaps, maxShownGaps) {
+		times = append(times, g.String())
+	}
+	if len(gaps) > maxShownGaps {
+		times = append(times, "and before")
+	}
+	return "Deprecated API usage may be missing " + strings.Join(times, "; ") + "."
 }
 
 // maxShownAPIs is how many APIs an insight names: with their clients they have to fit into a record.

@@ -3,6 +3,7 @@ package insights
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,21 +36,25 @@ func rollbackChecks(to string) []check {
 	}
 }
 
-// incompatibleAPIs is the check for APIs that the minor to go back to does not serve. Their objects stay in etcd, where nobody sees them,
-// not even who acts on them: that is an error. Who calls them will be told that there is no such thing, which is a warning, because who
-// has just deleted the objects has called them too.
+// incompatibleAPIs is the check for APIs that the minor to go back to does not serve, and for fields that it does not take. Objects of such
+// APIs stay in etcd, where nobody sees them, not even who acts on them, and such fields are dropped or without effect: that is an error. Who
+// calls such APIs will be told that there is no such thing, which is a warning, because who has just deleted the objects has called them too.
 func incompatibleAPIs(to string) check {
 	return check{
 		name: "Incompatible API usage", category: eks.RollbackReadiness, version: to, always: true,
-		description: "Checks for usage of APIs that Kubernetes " + to + " does not serve: objects of such APIs, and clients that call them.",
+		description: "Checks for usage of APIs that Kubernetes " + to + " does not serve: objects of such APIs, objects with fields that it does not take, and clients that call such APIs.",
 		run: func(ctx context.Context, v *view) (finding, error) {
 			bad, err := v.newObjects(ctx, to)
 			if err != nil {
 				return finding{}, err
 			}
-			bad = append(bad, v.newCalls(to)...)
+			fields, err := v.newFields(ctx, to)
+			if err != nil {
+				return finding{}, err
+			}
+			bad = slices.Concat(bad, fields, v.newCalls(to))
 			return trouble(eks.InsightWarning, byURI(bad), "No usage of APIs that Kubernetes "+to+" does not serve was detected.", "Incompatible API usage detected.",
-				"Delete the objects, having saved what is in them, and stop the clients or have them use what Kubernetes "+to+" serves."), nil
+				"Delete the objects, having saved what is in them, take the fields out of the others, and stop the clients or have them use what Kubernetes "+to+" serves."), nil
 		},
 	}
 }
@@ -70,6 +75,35 @@ func (v *view) newObjects(ctx context.Context, to string) (bad []eks.InsightReso
 			}
 			reason := fmt.Sprintf("%s of %s/%s is served from Kubernetes %s on", api.Kind, api.Group, api.Version, api.Introduced)
 			bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Status: eks.InsightError, Reason: reason}, URI: o.uri(api.Path())})
+		}
+	}
+	return bad, nil
+}
+
+// newFields are the objects with fields that the minor to go back to does not take. What a controller makes of others goes as they do.
+func (v *view) newFields(ctx context.Context, to string) (bad []eks.InsightResource, err error) {
+	byPath := map[string][]kube.NewField{}
+	for _, f := range kube.NewFields() {
+		if f.IntroducedIn() > minorOf(to) && f.IntroducedIn() <= v.minor {
+			byPath[f.ListPath()] = append(byPath[f.ListPath()], f)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		err := v.each(ctx, path, func(o object) error {
+			var all any
+			if err := o.into(&all); err != nil || o.owned() {
+				return err
+			}
+			for _, f := range byPath[path] {
+				if f.In(all) && len(bad) < maxResources {
+					reason := fmt.Sprintf("has %s, which Kubernetes takes from %s on (%s)", f.Path, f.Introduced, f.Gate)
+					bad = append(bad, eks.InsightResource{Status: eks.InsightStatus{Status: eks.InsightError, Reason: reason}, URI: o.uri(path)})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return bad, nil

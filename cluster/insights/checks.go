@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,8 @@ type view struct {
 	// since is when a client must have called an API to be one that still does.
 	since time.Time
 	calls map[apiKey][]client
+	// missed are the times since then of which not all calls are known.
+	missed []gap
 
 	client        *kubeapi.Client // nil when there is no control plane to ask
 	store         store.Store
@@ -77,8 +80,9 @@ func newView(cluster *eks.Cluster, now, since time.Time, calls map[apiKey][]clie
 // target is the next minor, as "1.36".
 func (v *view) target() string { return minorName(v.minor + 1) }
 
-// run makes all checks, or those that are always made.
-func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
+// run makes all checks, or those that are always made. unmade is why the first of those that could not be made was not, empty if there
+// is none.
+func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight, unmade string) {
 	for _, c := range v.checks() {
 		if !all && !c.always {
 			continue
@@ -86,13 +90,14 @@ func (v *view) run(ctx context.Context, all bool) (insights []eks.Insight) {
 		f, err := c.run(ctx, v)
 		if err != nil {
 			f = finding{status: eks.InsightStatus{Status: eks.InsightUnknown, Reason: "Unable to determine: " + err.Error()}}
+			unmade = cmp.Or(unmade, c.name+": "+f.status.Reason)
 		}
 		insights = append(insights, eks.Insight{
 			ID: eks.InsightID(v.cluster.ID, c.category+"/"+c.name, c.version), ClusterID: v.cluster.ID, Name: c.name, Category: c.category, Version: c.version,
 			Description: c.description, Status: f.status, Advice: f.advice, More: f.more, Resources: bounded(f.resources), Deprecations: f.deprecations, Addons: f.addons,
 		})
 	}
-	return insights
+	return insights, unmade
 }
 
 // maxResources is how many resources an insight names.
@@ -109,12 +114,18 @@ type object struct {
 		Labels          map[string]string
 		Annotations     map[string]string
 		ManagedFields   []managed
+		OwnerReferences []struct{ Controller bool }
 	}
 	raw json.RawMessage
 }
 
 // managed tells of a program that has written an object, or a subresource of it.
 type managed struct{ Manager, Subresource string }
+
+// owned is whether a controller made it for another object.
+func (o object) owned() bool {
+	return slices.ContainsFunc(o.Metadata.OwnerReferences, func(r struct{ Controller bool }) bool { return r.Controller })
+}
 
 // into reads more of it.
 func (o object) into(out any) error { return json.Unmarshal(o.raw, out) }
@@ -130,24 +141,29 @@ func (v *view) list(ctx context.Context, path string) ([]object, error) {
 }
 
 func (v *view) read(ctx context.Context, path string) (l listed) {
+	l.err = v.each(ctx, path, func(o object) error {
+		l.objects = append(l.objects, o)
+		return nil
+	})
+	return l
+}
+
+// each reads a collection that may be large, one object after the other. One that the cluster does not have is empty.
+func (v *view) each(ctx context.Context, path string, fn func(object) error) error {
 	if v.client == nil {
-		return listed{err: errors.New("the cluster's API server does not answer")}
+		return errors.New("the cluster's API server does not answer")
 	}
-	items, err := v.client.List(ctx, path, nil)
-	if kubeapi.NotFound(err) {
-		return listed{}
-	}
-	if err != nil {
-		return listed{err: fmt.Errorf("reading %s: %w", path, err)}
-	}
-	for _, item := range items {
+	err := v.client.Each(ctx, path, nil, func(item json.RawMessage) error {
 		o := object{raw: item}
 		if err := json.Unmarshal(item, &o); err != nil {
-			return listed{err: fmt.Errorf("reading %s: %w", path, err)}
+			return err
 		}
-		l.objects = append(l.objects, o)
+		return fn(o)
+	})
+	if err != nil && !kubeapi.NotFound(err) {
+		return fmt.Errorf("reading %s: %w", path, err)
 	}
-	return l
+	return nil
 }
 
 // uri is where an object is, as insights name it: /apis/policy/v1/namespaces/default/poddisruptionbudgets/web.

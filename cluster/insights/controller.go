@@ -164,7 +164,8 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 		defer v.client.Close()
 	}
 	v.addonVersions, v.store, v.announced = c.deps.AddonVersions, c.deps.Store, c.deps.Announced
-	found := v.run(ctx, all)
+	v.missed = f.usage.missed(now, since)
+	found, unmade := v.run(ctx, all)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err()
 	}
@@ -172,11 +173,10 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	unknown := unmade(found)
 	if refreshing {
 		refresh.Value.Status, refresh.Value.EndedAt, refresh.Value.Message = eks.RefreshCompleted, now, "Insights refresh completed"
-		if unknown != "" {
-			refresh.Value.Status, refresh.Value.Message = eks.RefreshFailed, unknown
+		if unmade != "" {
+			refresh.Value.Status, refresh.Value.Message = eks.RefreshFailed, unmade
 		}
 		ops = append(ops, refreshes.UpdateOp(refresh))
 	}
@@ -186,7 +186,7 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 			return reconcile.Result{}, err
 		}
 	}
-	if unknown != "" {
+	if unmade != "" {
 		f.version = "" // all of them once more
 		return reconcile.Result{RequeueAfter: soon}, nil
 	}
@@ -194,16 +194,6 @@ func (c *Controller) check(ctx context.Context, item store.Item[eks.Cluster], f 
 		f.version, f.checked = item.Value.Serving(), now
 	}
 	return reconcile.Result{RequeueAfter: again}, nil
-}
-
-// unmade is why the first of those checks that could not be made was not, empty if there is none.
-func unmade(found []eks.Insight) string {
-	for _, i := range found {
-		if i.Status.Status == eks.InsightUnknown {
-			return i.Name + ": " + i.Status.Reason
-		}
-	}
-	return ""
 }
 
 // changes are the writes that make the records of a cluster's insights say what was found. Those of checks that were all made, and did

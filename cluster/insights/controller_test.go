@@ -52,6 +52,10 @@ func testCluster() *eks.Cluster {
 
 var noon = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 
+func from134(c *eks.Cluster) {
+	c.Status.Versions = []eks.VersionSince{{Version: "1.34", Since: noon.AddDate(0, 0, -9)}, {Version: "1.35", Since: noon.AddDate(0, 0, -2)}}
+}
+
 func TestChecks(t *testing.T) {
 	const meta = `"metadata":{"namespace":"shop","name":"cart","labels":{"kubernetes.io/service-name":"hook","eks.amazonaws.com/compute-type":"hybrid"}}`
 	kubelet := func(version, os string) []string {
@@ -107,6 +111,9 @@ func TestChecks(t *testing.T) {
 		}},
 		"a hybrid node": {lists: lists{nodesPath: {`{` + meta + `,"status":{"conditions":[{"type":"Ready","status":"Unknown","message":"away"}]}}`}}, want: "Hybrid nodes not ready WARNING",
 			change: func(c *eks.Cluster) { c.Spec.RemoteNetworks = &eks.RemoteNetworks{} }},
+		"a field of the newer minor": {lists: lists{"/api/v1/pods": {`{` + meta + `,"spec":{"hostnameOverride":"cart"}}`}}, change: from134, want: "ROLLBACK Incompatible API usage ERROR"},
+		"a pod of a controller": {lists: lists{"/api/v1/pods": {`{"metadata":{"name":"cart","ownerReferences":[{"controller":true}]},"spec":{"hostnameOverride":"cart"}}`}}, change: from134,
+			want: "ROLLBACK Incompatible API usage PASSING"},
 		"nothing upcoming":           {want: "UPGRADE Support calendar PASSING"},
 		"an upgrade by the calendar": {coming: &eks.Upcoming{To: "1.32"}, want: "UPGRADE Support calendar WARNING"},
 		"one that is blocked":        {coming: &eks.Upcoming{To: "1.32", Blocked: errors.New("not built")}, want: "UPGRADE Support calendar ERROR"},
@@ -126,7 +133,8 @@ func TestChecks(t *testing.T) {
 				return *test.coming, true
 			}
 			var got []string
-			for _, i := range v.run(t.Context(), true) {
+			found, _ := v.run(t.Context(), true)
+			for _, i := range found {
 				category, _, _ := strings.Cut(i.Category, "_")
 				got = append(got, category+" "+i.Name+" "+string(i.Status.Status))
 				if i.ID == "" || i.Description == "" || i.Status.Reason == "" || i.Version == "" {

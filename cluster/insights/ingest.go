@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,9 +20,12 @@ const (
 
 // cursor is the record of how far an audit log has been counted.
 type cursor struct {
-	Position position `json:"position"`
-	Garbage  int64    `json:"garbage,omitempty"`
-	Lost     int64    `json:"lost,omitempty"`
+	Position position    `json:"position"`
+	At       time.Time   `json:"at,omitzero"` // of the newest event, by the machine's clock
+	Garbage  int64       `json:"garbage,omitempty"`
+	Lost     int64       `json:"lost,omitempty"`
+	Gaps     []gap       `json:"gaps,omitempty"`
+	Errors   auditErrors `json:"errors,omitzero"`
 }
 
 func usageRecords(s store.Store) *store.Collection[usageRecord] {
@@ -76,7 +80,7 @@ func (i *ingest) load(ctx context.Context) error {
 	switch {
 	case err == nil:
 		i.hasCursor, i.written = true, item.Value
-		i.usage.garbage, i.usage.lost = item.Value.Garbage, item.Value.Lost
+		i.usage.garbage, i.usage.lost, i.usage.gaps, i.usage.errors = item.Value.Garbage, item.Value.Lost, item.Value.Gaps, item.Value.Errors
 	case is: // the log is counted from its beginning: some of it twice
 		if err := i.drop(ctx, corrupt); err != nil {
 			return err
@@ -85,6 +89,7 @@ func (i *ingest) load(ctx context.Context) error {
 		return err
 	}
 	i.tail = newTail(i.deps.AuditLog(i.clusterID), i.written.Position)
+	i.tail.at = i.written.At
 	return nil
 }
 
@@ -104,6 +109,9 @@ func (i *ingest) run(ctx context.Context) {
 	var trouble string
 	caughtUp := sync.OnceFunc(func() { close(i.caughtUp) })
 	defer caughtUp()
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() { i.watchErrors(ctx) })
 	for {
 		news, any, err := i.read(ctx)
 		caughtUp()
@@ -130,28 +138,58 @@ func (i *ingest) run(ctx context.Context) {
 	}
 }
 
-// read counts what is new in the log. news is whether there are clients that were not known, or that had been quiet.
+// read counts what is new in the log. news is whether there are clients that were not known or that had been quiet, or calls that are
+// missing.
 func (i *ingest) read(ctx context.Context) (news, counted bool, err error) {
-	lost, err := i.tail.next(ctx, func(line []byte) {
+	var missing *gap
+	ends := func(at time.Time) {
+		missing.To = at
+		i.usage.missing(*missing)
+		missing, news = nil, true
+	}
+	begins := func(why string) {
+		if missing == nil {
+			missing = &gap{From: i.showed(i.tail.at), Why: why}
+		}
+	}
+	err = i.tail.next(ctx, func(line []byte) {
 		c, counts, err := parseLine(line)
 		if err != nil {
 			i.usage.garbage++
+			begins(garbageLog)
 			return
 		}
-		if counts {
-			c.at = i.deps.Clock.Showed(c.at).UTC()
-			if now := i.deps.Clock.Now().UTC(); c.at.After(now) { // or the days until then would count for nothing
-				c.at = now
+		if missing != nil {
+			if at := eventTime(line); !at.IsZero() {
+				ends(i.showed(at))
 			}
+		}
+		if counts {
+			c.at = i.showed(c.at)
 			counted = true
 			news = i.usage.add(c) || news
 		}
-	})
-	if lost {
+	}, func() {
 		i.usage.lost++
+		begins(lostLog)
 		i.deps.Log.WarnContext(ctx, "a part of an audit log was gone before it was counted", "cluster", i.clusterID)
+	})
+	if missing != nil {
+		ends(i.deps.Clock.Now().UTC())
 	}
 	return news, counted, err
+}
+
+// showed is what Minato's clock showed at a moment of the log. A moment ahead of it is now, or the days until then would count for nothing.
+func (i *ingest) showed(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	at = i.deps.Clock.Showed(at).UTC()
+	if now := i.deps.Clock.Now().UTC(); at.After(now) {
+		return now
+	}
+	return at
 }
 
 // Bounds of one commit: etcd takes 128 operations and 1.5 MiB.
@@ -160,11 +198,22 @@ const (
 	maxFlushBytes = 1 << 20
 )
 
+// cursor is the record of how far the log has been counted now.
+func (i *ingest) cursor() cursor {
+	i.usage.mu.Lock()
+	defer i.usage.mu.Unlock()
+	c := cursor{Position: i.tail.pos, At: i.tail.at.UTC(), Garbage: i.usage.garbage, Lost: i.usage.lost, Gaps: i.usage.gaps, Errors: i.usage.errors}
+	if c.Errors.Count == i.written.Errors.Count && c.Errors.Began == i.written.Errors.Began { // that it was looked at is not worth a write
+		c.Errors.At = i.written.Errors.At
+	}
+	return c
+}
+
 // flush writes what was counted, together with how far. Only if it is too much for one commit, a crash between two of them has a part
 // counted twice.
 func (i *ingest) flush(ctx context.Context) error {
-	next := cursor{Position: i.tail.pos, Garbage: i.usage.garbage, Lost: i.usage.lost}
-	if i.hasCursor && next == i.written {
+	next := i.cursor()
+	if i.hasCursor && reflect.DeepEqual(next, i.written) {
 		return nil
 	}
 	cluster, err := eks.Clusters(i.deps.Store).Get(ctx, i.clusterKey)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 )
 
 const (
@@ -35,32 +36,32 @@ type tail struct {
 	path string
 	pos  position
 	buf  []byte
+	at   time.Time // of the newest event that was read
 }
 
 func newTail(path string, pos position) *tail { return &tail{path: path, pos: pos} }
 
-// next reads on to the end of what there is, and gives each complete line to fn. lost is how many bytes of it were gone before they
-// were read. What is read is good only if the file was the same before and after: then nothing is lost in a rotation and nothing
-// counted twice.
-func (t *tail) next(ctx context.Context, fn func(line []byte)) (lost bool, err error) {
+// next reads on to the end of what there is, and gives each complete line to fn. lost is called between two lines where those that there
+// were between them had gone before they were read. What is read is good only if the file was the same before and after: then nothing is
+// lost in a rotation and nothing counted twice.
+func (t *tail) next(ctx context.Context, fn func(line []byte), lost func()) error {
 	for ctx.Err() == nil {
 		lines, more, err := t.read()
 		if errors.Is(err, errRotated) {
-			gone, err := t.rotated(ctx, fn)
-			if lost = lost || gone; err != nil {
-				return lost, err
+			if err := t.rotated(ctx, fn, lost); err != nil {
+				return err
 			}
 			continue
 		}
 		if err != nil {
-			return lost, err
+			return err
 		}
-		each(lines, fn)
+		t.each(lines, fn)
 		if !more {
 			break
 		}
 	}
-	return lost, ctx.Err()
+	return ctx.Err()
 }
 
 var errRotated = errors.New("the log was rotated")
@@ -142,33 +143,35 @@ func (t *tail) advance(lines []byte) {
 	t.pos.Offset += int64(len(lines))
 }
 
-// rotated reads one file that was rotated to its end: that which the position is in, or which comes after the one before. lost is
-// whether it is not there any more; then the position is at the oldest that is. Files may be renamed meanwhile, so that what is open is
-// what counts.
-func (t *tail) rotated(ctx context.Context, fn func(line []byte)) (lost bool, err error) {
+// rotated reads one file that was rotated to its end: that which the position is in, or which comes after the one before. If it is not
+// there any more, it is lost, and the position is at the oldest that is. Files may be renamed meanwhile, so that what is open is what
+// counts.
+func (t *tail) rotated(ctx context.Context, fn func(line []byte), lost func()) error {
 	f, err := t.open()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if f == nil {
-		lost = t.pos != position{}
+		if (t.pos != position{}) {
+			lost()
+		}
 		t.pos = position{}
-		return lost, nil
+		return nil
 	}
 	defer func() { _ = f.Close() }()
 	for ctx.Err() == nil {
 		lines, more, err := t.readFrom(f)
 		if err != nil {
-			return false, err
+			return err
 		}
 		t.advance(lines)
-		each(lines, fn)
+		t.each(lines, fn)
 		if !more {
 			t.pos = position{Before: headOf(f)}
 			break
 		}
 	}
-	return false, ctx.Err()
+	return ctx.Err()
 }
 
 // open opens the rotated file to go on with, nil if it is not there. A file moves up only, so looking from the newest on does not miss it.
@@ -229,10 +232,14 @@ func headOf(f *os.File) string {
 
 func (t *tail) copied(n int) string { return t.path + "." + strconv.Itoa(n) }
 
-func each(lines []byte, fn func(line []byte)) {
-	for len(lines) > 0 {
-		line, rest, _ := bytes.Cut(lines, []byte{'\n'})
+// each gives lines to fn, one after the other, and notes when the last was written.
+func (t *tail) each(lines []byte, fn func(line []byte)) {
+	var line []byte
+	for rest := lines; len(rest) > 0; {
+		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
 		fn(line)
-		lines = rest
+	}
+	if at := eventTime(line); !at.IsZero() {
+		t.at = at
 	}
 }

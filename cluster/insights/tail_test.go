@@ -79,7 +79,8 @@ func (r *reader) restart() { r.tail = newTail(r.tail.path, r.tail.pos) }
 func (r *reader) read() {
 	r.t.Helper()
 	var gaps []string
-	lost, err := r.tail.next(r.t.Context(), func(line []byte) {
+	lost := false
+	err := r.tail.next(r.t.Context(), func(line []byte) {
 		var n int
 		if _, err := fmt.Sscanf(string(line), "%06d", &n); err != nil {
 			r.t.Errorf("line %q: %v", line, err)
@@ -88,7 +89,7 @@ func (r *reader) read() {
 			gaps = append(gaps, fmt.Sprintf("line %d comes after line %d", n, r.next-1))
 		}
 		r.next = n + 1
-	})
+	}, func() { lost = true })
 	if err != nil {
 		r.t.Error(err)
 	}
@@ -173,7 +174,7 @@ func TestTailLongLines(t *testing.T) {
 	tail := newTail(path, position{})
 	var got []int
 	read := func() {
-		if _, err := tail.next(t.Context(), func(line []byte) { got = append(got, len(line)) }); err != nil {
+		if err := tail.next(t.Context(), func(line []byte) { got = append(got, len(line)) }, func() { t.Error("a part is lost") }); err != nil {
 			t.Fatal(err)
 		}
 	}

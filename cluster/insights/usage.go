@@ -81,6 +81,8 @@ type usage struct {
 	apis    map[apiKey]*apiUsage
 	garbage int64 // lines that are no events
 	lost    int64 // how often a part of the log was gone before it was read
+	gaps    []gap
+	errors  auditErrors // the last look at the kube-apiserver
 }
 
 func newUsage() *usage { return &usage{apis: map[apiKey]*apiUsage{}} }
@@ -114,6 +116,33 @@ func (u *usage) add(c call) (first bool) {
 	count.add(c.at, 1)
 	api.dirty = true
 	return first
+}
+
+// missing notes a time of which not all calls are known.
+func (u *usage) missing(g gap) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.gaps = withGap(u.gaps, g)
+}
+
+// heardErrors takes in what a kube-apiserver says of events that it could not write, and answers whether there are more of them.
+func (u *usage) heardErrors(now auditErrors) (more bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g, more := now.since(u.errors)
+	if more {
+		u.gaps = withGap(u.gaps, g)
+	}
+	u.errors = now
+	return more
+}
+
+// missed are the gaps that reach into the time after a moment. Those older than what counts are forgotten.
+func (u *usage) missed(now, since time.Time) []gap {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.gaps = lasting(u.gaps, now.AddDate(0, 0, -window))
+	return lasting(u.gaps, since)
 }
 
 // client is one user agent of an API.

@@ -34,6 +34,7 @@ func (c *Controller) spec(ctx context.Context, i ec2.Instance) (machine.Spec, st
 	}
 	s := machine.Spec{
 		InstanceID: i.ID, InstanceType: i.Type, ImageID: i.ImageID, Account: i.Scope.Account, Region: string(i.Scope.Region), Zone: i.Zone,
+		ReservationID: i.ReservationID, LaunchIndex: i.LaunchIndex, Spot: i.Spot,
 		Name: i.PrivateDNSName, LaunchedAt: i.LaunchedAt, UserData: i.UserData, HopLimit: i.Metadata.HopLimit, TokensOptional: i.Metadata.TokensOptional,
 		SecurityGroups: i.SecurityGroups, Tags: maps.Clone(i.Tags), KubeletConfig: config.Kubelet.Config, KubeletFlags: config.Kubelet.Flags,
 		Size: machine.Size{VCPUs: itype.VCPUs, MemoryMiB: itype.MemoryMiB, DiskGiB: i.DiskGiB, MaxPods: itype.MaxPods()},
@@ -70,8 +71,12 @@ func (c *Controller) network(ctx context.Context, i ec2.Instance, s *machine.Spe
 		return machine.Network{}, c.wrap(i, errors.New("its network interface has no address"))
 	}
 	s.ZoneID = subnet.Value.ZoneID
+	var cidrs []netip.Prefix
+	for _, b := range vpc.Value.Blocks() {
+		cidrs = append(cidrs, b.CIDR)
+	}
 	return machine.Network{
-		VPCID: i.VPCID, VPCCIDRs: []netip.Prefix{vpc.Value.CIDR}, SubnetID: i.SubnetID, Subnet: subnet.Value.CIDR,
+		VPCID: i.VPCID, VPCCIDRs: cidrs, SubnetID: i.SubnetID, Subnet: subnet.Value.CIDR,
 		InterfaceID: nic.Value.ID, MAC: nic.Value.MAC, Addresses: nic.Value.Addresses,
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -49,6 +48,7 @@ type Fargate struct {
 	profiles  *store.Collection[eks.FargateProfile]
 	instances *store.View[ec2.Instance]
 	clients   clients
+	troubles  troubles
 }
 
 // NewFargate makes a Fargate. Of the first argument it needs no profiles and limits.
@@ -75,8 +75,7 @@ type round struct {
 	profiles []store.Item[eks.FargateProfile]
 	pods     []*pod                  // all that Fargate schedules
 	machines map[string]ec2.Instance // by pod UID, without those that have ended
-	now      time.Time
-	log      *slog.Logger
+	attempts
 }
 
 // Reconcile makes one pass over the Fargate profiles of the cluster with this id. It returns when to look again, zero for never, or an
@@ -89,20 +88,19 @@ func (f *Fargate) Reconcile(ctx context.Context, clusterID string) (time.Duratio
 	}
 	r, err := f.begin(ctx, clusterID)
 	if err != nil || r == nil {
+		f.troubles.keep(clusterID, nil)
 		return 0, err
 	}
 	for i := range r.profiles {
-		if err := f.profile(ctx, r, &r.profiles[i]); err != nil {
-			return 0, fmt.Errorf("Fargate profile %s of cluster %s: %w", r.profiles[i].Value.Name, r.cluster.Name, err)
-		}
+		profile := &r.profiles[i]
+		r.try(ctx, "profile "+profile.Value.Name, func() error { return f.profile(ctx, r, profile) })
 	}
-	var failed error // of one pod, which does not hold up the others
 	for _, p := range r.pods {
-		if err := f.place(ctx, r, p); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("placing pod %s/%s of cluster %s: %w", p.Metadata.Namespace, p.Metadata.Name, r.cluster.Name, err))
-		}
+		r.try(ctx, "pod "+p.Metadata.Namespace+"/"+p.Metadata.Name+" "+p.Metadata.UID, func() error { return f.place(ctx, r, p) })
 	}
-	return lookAgain, errors.Join(failed, f.sweep(ctx, r))
+	f.sweep(ctx, r)
+	f.troubles.keep(clusterID, r.failed)
+	return lookAgain, ctx.Err()
 }
 
 // begin reads what a pass needs; nil where the cluster has no Fargate profiles.
@@ -116,7 +114,9 @@ func (f *Fargate) begin(ctx context.Context, clusterID string) (*round, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &round{cluster: cluster.Value, profiles: page.Items, machines: map[string]ec2.Instance{}, now: f.deps.Now(), log: f.deps.Log.With("cluster", first.ClusterName)}
+	r := &round{cluster: cluster.Value, profiles: page.Items, machines: map[string]ec2.Instance{}, attempts: attempts{
+		before: f.troubles.of(clusterID), failed: map[string]trouble{}, now: f.deps.Now(), log: f.deps.Log.With("cluster", first.ClusterName),
+	}}
 	if r.kube, err = f.clients.get(ctx, clusterID, r.now); err != nil {
 		return nil, err
 	}
@@ -215,26 +215,21 @@ func (f *Fargate) machine(r *round, profile *eks.FargateProfile, p *pod, s size)
 }
 
 // sweep ends machines whose pod is gone, and clears away what is left of machines that have ended by themselves.
-func (f *Fargate) sweep(ctx context.Context, r *round) error {
+func (f *Fargate) sweep(ctx context.Context, r *round) {
 	there := map[string]*pod{}
 	for _, p := range r.pods {
 		there[p.Metadata.UID] = p
 	}
 	for _, uid := range slices.Sorted(maps.Keys(r.machines)) {
-		if there[uid] == nil {
-			if err := f.end(ctx, r.kube, r.machines[uid]); err != nil {
-				return err
-			}
+		if machine := r.machines[uid]; there[uid] == nil {
+			r.try(ctx, "machine "+machine.ID, func() error { return f.end(ctx, r.kube, machine) })
 		}
 	}
 	for _, p := range r.pods {
 		if _, alive := r.machines[p.Metadata.UID]; p.Spec.NodeName != "" && !alive {
-			if err := removeNode(ctx, r.kube, p.Spec.NodeName); err != nil {
-				return err
-			}
+			r.try(ctx, "node "+p.Spec.NodeName, func() error { return removeNode(ctx, r.kube, p.Spec.NodeName) })
 		}
 	}
-	return nil
 }
 
 // end terminates a machine and removes its node.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"minato.dev/minato/cluster/kubeapi"
@@ -57,6 +58,17 @@ type nodeCondition struct {
 	LastTransitionTime time.Time `json:"lastTransitionTime"`
 }
 
+const conditionReady = "Ready"
+
+// healthy is whether a condition is as it should be: those that are called after a thing that is ready are True, as Ready and KernelReady,
+// and those that are called after a trouble are False, as DiskPressure.
+func (c nodeCondition) healthy() bool {
+	if strings.HasSuffix(c.Type, conditionReady) {
+		return c.Status == "True"
+	}
+	return c.Status == "False"
+}
+
 // condition is a node's condition of a type.
 func (n *node) condition(kind string) (nodeCondition, bool) {
 	i := slices.IndexFunc(n.Status.Conditions, func(c nodeCondition) bool { return c.Type == kind })
@@ -67,8 +79,8 @@ func (n *node) condition(kind string) (nodeCondition, bool) {
 }
 
 func (n *node) ready() bool {
-	c, ok := n.condition("Ready")
-	return ok && c.Status == "True"
+	c, ok := n.condition(conditionReady)
+	return ok && c.healthy()
 }
 
 // listNodes lists the nodes of a nodegroup, and all where these may not say that they are.

@@ -153,19 +153,23 @@ func (c *Controller) repair(_ context.Context, p *pass) error {
 	return nil
 }
 
-// unhealthy is whether a node wants to be replaced.
+// unhealthy is whether a node wants to be replaced: for a condition that the owner has named, or because it has long not been Ready.
 func (c *Controller) unhealthy(p *pass, m *member) bool {
 	if m.node == nil || m.machine.JoinedAt.IsZero() {
 		return false
 	}
 	for _, o := range p.group.Spec.Repair.Overrides {
 		condition, ok := m.node.condition(o.Condition)
-		if !ok || condition.Status == "True" || condition.Reason != o.Reason {
+		if !ok || condition.healthy() || condition.Reason != o.Reason {
 			continue
 		}
-		wait := time.Duration(o.WaitMinutes) * time.Minute
-		return o.Action == "Replace" && p.now.Sub(condition.LastTransitionTime) > wait
+		if o.Action == "Replace" && p.now.Sub(condition.LastTransitionTime) > time.Duration(o.WaitMinutes)*time.Minute {
+			return true
+		}
+		if o.Condition == conditionReady {
+			return false // the owner's rule stands in the place of ours
+		}
 	}
-	ready, ok := m.node.condition("Ready")
-	return ok && ready.Status != "True" && p.now.Sub(ready.LastTransitionTime) > c.deps.Limits.Repair
+	ready, ok := m.node.condition(conditionReady)
+	return ok && !ready.healthy() && p.now.Sub(ready.LastTransitionTime) > c.deps.Limits.Repair
 }

@@ -41,7 +41,13 @@ files of folders, and in standard input, which is called "-". Helm charts, as fo
 With --cluster, look also at what lives in that cluster: at its objects, by the versions that they were written in, and at the manifests
 that Helm has installed.
 
-It exits with 3 if there are any, with 1 if something could not be read, else with 0.`,
+What could not be read, or does not render, is said on standard error and is in the report, where the rest is.
+
+Exit codes:
+  0  everything was read, and nothing was found
+  1  something could not be read, and nothing was found in the rest
+  2  wrong usage
+  3  objects of APIs that end were found`,
 		Example: `  minato insights scan deploy/ --target 1.36
   kustomize build overlays/prod | minato insights scan -
   helm template -f production.yaml charts/shop | minato insights scan - -o sarif > findings.sarif
@@ -70,9 +76,7 @@ It exits with 3 if there are any, with 1 if something could not be read, else wi
 			return err
 		}
 		for _, path := range paths {
-			if err := s.Path(path, cmd.InOrStdin()); err != nil {
-				return err
-			}
+			s.Path(path, cmd.InOrStdin())
 		}
 		if live.Cluster != "" {
 			d, err := dir()

@@ -152,7 +152,7 @@ func TestNonsense(t *testing.T) {
 		"/v2/app/tags/list":                              404,
 		"/v2/app/tags/others":                            404,
 		"/v2/app":                                        404,
-		"/v2/app/referrers/sha256:0":                     405,
+		"/v2/app/referrers/sha256:0":                     404,
 		"/v2/app/tags/list?n=many":                       404,
 		"/v2/_catalog?n=-1":                              400,
 		"/v2/" + strings.Repeat("a", 256) + "/tags/list": 400,

@@ -20,7 +20,7 @@ type request struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	name string         // of the repository
-	what string         // "manifests", "blobs", "uploads", "tags" or "referrers"
+	what string         // "manifests", "blobs", "uploads" or "tags"
 	ref  string         // what follows it in the path: a tag, a digest, an upload's id
 	who  iam.Credential // zero for a client that gave none
 }
@@ -97,10 +97,11 @@ func (q *request) route() error {
 	}
 }
 
-// parse takes apart NAME/manifests/REF, NAME/blobs/DIGEST, NAME/blobs/uploads/ID, NAME/tags/list and NAME/referrers/DIGEST.
+// parse takes apart NAME/manifests/REF, NAME/blobs/DIGEST, NAME/blobs/uploads/ID and NAME/tags/list.
+// NAME/referrers/DIGEST is nothing: at that answer clients look for tags instead.
 func (q *request) parse(path string) bool {
 	for _, kind := range []struct{ infix, what string }{
-		{"/blobs/uploads/", "uploads"}, {"/blobs/", "blobs"}, {"/manifests/", "manifests"}, {"/tags/", "tags"}, {"/referrers/", "referrers"},
+		{"/blobs/uploads/", "uploads"}, {"/blobs/", "blobs"}, {"/manifests/", "manifests"}, {"/tags/", "tags"},
 	} {
 		at := strings.LastIndex(path, kind.infix)
 		if at <= 0 {

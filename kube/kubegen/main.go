@@ -3,6 +3,7 @@
 //	go run ./kube/kubegen generate [MINOR ...]   write go.mod, go.sum and main.go of kube/v1.NN
 //	go run ./kube/kubegen build MINOR ...        build bin/kube/v1.NN/kube
 //	go run ./kube/kubegen apis                   write apis.json, the table of APIs that end
+//	go run ./kube/kubegen fields                 write fields.json, the table of fields that came later
 //	go run ./kube/kubegen list                   print the known minors
 package main
 
@@ -22,10 +23,13 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: kubegen generate|build|list [MINOR ...], or kubegen apis")
+		return fmt.Errorf("usage: kubegen generate|build|list [MINOR ...], or kubegen apis|fields")
 	}
 	if args[0] == "apis" && len(args) == 1 {
 		return apis()
+	}
+	if args[0] == "fields" && len(args) == 1 {
+		return fields()
 	}
 	minors, err := selected(args[1:])
 	if err != nil {
@@ -42,7 +46,7 @@ func run(args []string) error {
 	case "build":
 		return each(minors, build)
 	}
-	return fmt.Errorf("unknown command %q: want generate, build, list or apis", args[0])
+	return fmt.Errorf("unknown command %q: want generate, build, list, apis or fields", args[0])
 }
 
 func selected(names []string) ([]kube.Version, error) {

@@ -86,11 +86,18 @@ func (f *Finding) instead() string {
 func (r *Report) markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## APIs that end, for Kubernetes %s\n\n", r.Target)
+	cell := strings.NewReplacer("|", "\\|", "\n", " ", "`", "'")
 	if len(r.Findings) > 0 {
 		b.WriteString("| severity | where | object | API | removed in | use instead |\n|---|---|---|---|---|---|\n")
-		cell := strings.NewReplacer("|", "\\|", "\n", " ", "`", "'")
 		for _, f := range r.Findings {
 			fmt.Fprintf(&b, "| %s | `%s` | %s | `%s` | %s | %s |\n", f.Severity, cell.Replace(f.where()), cell.Replace(f.Object), f.Usage, f.RemovedIn, f.instead())
+		}
+		b.WriteString("\n")
+	}
+	if len(r.Problems) > 0 {
+		b.WriteString("### What could not be scanned\n\n| where | problem |\n|---|---|\n")
+		for _, p := range r.Problems {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", cell.Replace(where(p.Source, p.Line)), cell.Replace(p.Text))
 		}
 		b.WriteString("\n")
 	}
@@ -117,19 +124,28 @@ func (r *Report) sarif() any {
 		if f.Severity == Removed {
 			level = "error"
 		}
-		results = append(results, m{"ruleId": f.Usage, "level": level, "message": m{"text": text}, "locations": []m{f.location()}})
+		place := location(f.Source, f.Line, f.Object, f.Live)
+		results = append(results, m{"ruleId": f.Usage, "level": level, "message": m{"text": text}, "locations": []m{place}})
+	}
+	notes := []m{}
+	for _, p := range r.Problems {
+		notes = append(notes, m{"level": "error", "message": m{"text": p.Text}, "locations": []m{location(p.Source, p.Line, "", p.Live)}})
 	}
 	return m{
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-		"runs": []m{{"tool": m{"driver": m{"name": "minato insights scan", "rules": rules}}, "results": results}},
+		"runs": []m{{
+			"tool":        m{"driver": m{"name": "minato insights scan", "rules": rules}},
+			"invocations": []m{{"executionSuccessful": len(notes) == 0, "toolExecutionNotifications": notes}},
+			"results":     results,
+		}},
 	}
 }
 
-// location is where a finding is, as SARIF says it: a place in a file, or the name of what is no file.
-func (f *Finding) location() m {
-	if f.Live {
-		return m{"logicalLocations": []m{{"fullyQualifiedName": f.Source + "/" + f.Object}}}
+// location is where a finding or a problem is, as SARIF says it: a place in a file, or the name of what is no file.
+func location(source string, line int, object string, live bool) m {
+	if live {
+		return m{"logicalLocations": []m{{"fullyQualifiedName": strings.TrimSuffix(source+"/"+object, "/")}}}
 	}
-	uri := url.URL{Path: filepath.ToSlash(f.Source)}
-	return m{"physicalLocation": m{"artifactLocation": m{"uri": uri.String()}, "region": m{"startLine": max(f.Line, 1)}}}
+	uri := url.URL{Path: filepath.ToSlash(source)}
+	return m{"physicalLocation": m{"artifactLocation": m{"uri": uri.String()}, "region": m{"startLine": max(line, 1)}}}
 }

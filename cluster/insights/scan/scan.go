@@ -57,6 +57,8 @@ type Problem struct {
 	Source string `json:"source"`
 	Line   int    `json:"line,omitempty"`
 	Text   string `json:"problem"`
+	// Live is whether it is in a cluster, so that Source is no file.
+	Live bool `json:"live,omitempty"`
 }
 
 func (p Problem) String() string { return where(p.Source, p.Line) + ": " + p.Text }
@@ -149,7 +151,8 @@ func (s *Scanner) problem(source string, line int, err error) {
 		s.Report.LeftOut++
 		return
 	}
-	s.Report.Problems = append(s.Report.Problems, Problem{source, line, fmt.Sprintf("%.*s", maxProblem, strings.ReplaceAll(err.Error(), "\n", " "))})
+	text := fmt.Sprintf("%.*s", maxProblem, strings.ReplaceAll(err.Error(), "\n", " "))
+	s.Report.Problems = append(s.Report.Problems, Problem{Source: source, Line: line, Text: text, Live: s.live})
 }
 
 // document scans one document. Most are told by two of their lines to be of APIs that stay, and are not decoded.
@@ -163,6 +166,13 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 	} else if len(bytes.TrimSpace(doc)) == 0 {
 		return
 	}
+	if objects, err := jsonObjects(doc); err == nil || len(objects) > 0 {
+		s.objects(source, line, objects)
+		if err != nil {
+			s.problem(source, line, err)
+		}
+		return
+	}
 	o, err := decode(doc)
 	if err != nil {
 		if bytes.Contains(doc, []byte("{{")) {
@@ -172,6 +182,57 @@ func (s *Scanner) document(source string, line int, doc []byte) {
 		return
 	}
 	s.object(source, line, &o, 0)
+}
+
+// located is an object with the number of lines before it in its document.
+type located struct {
+	object manifest
+	lines  int
+}
+
+func (s *Scanner) objects(source string, line int, objects []located) {
+	for i := range objects {
+		s.object(source, line+objects[i].lines, &objects[i].object, 0)
+	}
+}
+
+var errNotJSON = errors.New("the document is not JSON")
+
+// jsonObjects reads a document that is JSON: one value, or one after the other as many tools write them, with comments behind. With an
+// error they are those before it, which YAML would take for all there is. Values that are no objects of Kubernetes are empty.
+func jsonObjects(doc []byte) (objects []located, err error) {
+	if text := bytes.TrimSpace(doc); len(text) == 0 || text[0] != '{' {
+		return nil, errNotJSON
+	}
+	decoder := json.NewDecoder(bytes.NewReader(doc))
+	for {
+		behind := doc[decoder.InputOffset():]
+		var value json.RawMessage
+		err := decoder.Decode(&value)
+		if errors.Is(err, io.EOF) || err != nil && len(objects) > 0 && comments(behind) {
+			return objects, nil
+		}
+		if err != nil {
+			return objects, err
+		}
+		one := located{lines: bytes.Count(doc[:int(decoder.InputOffset())-len(value)], []byte{'\n'})}
+		if isObject(value) {
+			if err := json.Unmarshal(value, &one.object); err != nil {
+				return objects, err
+			}
+		}
+		objects = append(objects, one)
+	}
+}
+
+// comments is whether all lines are comments of YAML, or empty.
+func comments(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
 }
 
 // decode reads a document. What is no object of Kubernetes is empty: folders of manifests hold patches, values and settings of tools, too.

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,8 +41,13 @@ func TestReader(t *testing.T) {
 		"a long line with ---":  {in: "# " + strings.Repeat("x", 64<<10-2) + "--- a: b\n" + old, objects: 1, findings: "1 removed FlowSchema shop"},
 		"no newline at the end": {in: "kind: FlowSchema\napiVersion: 'flowcontrol.apiserver.k8s.io/v1beta3' # c", objects: 1, findings: "1 removed FlowSchema"},
 		"JSON":                  {in: `{"kind":"PodDisruptionBudget","apiVersion":"policy/v1beta1","metadata":{"name":"b","namespace":"shop"}}`, objects: 1, findings: "1 removed PodDisruptionBudget shop/b"},
-		"quoted keys":           {in: "\"apiVersion\": policy/v1beta1\n\"kind\": PodDisruptionBudget\n", objects: 1, findings: "1 removed PodDisruptionBudget"},
-		"anchors":               {in: "apiVersion: &v policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: *v}\n", objects: 1, findings: "1 removed PodDisruptionBudget policy/v1beta1"},
+		"objects of JSON": {in: "{\"kind\":\"PodDisruptionBudget\",\"apiVersion\":\"policy/v1beta1\",\"metadata\":{\"name\":\"a\"}}\n\n{\n \"kind\":\"CronJob\",\"apiVersion\":\"batch/v1beta1\"}{}\n",
+			objects: 2, findings: "1 removed PodDisruptionBudget a\n3 removed CronJob"},
+		"JSON that ends":     {in: `{"kind":"CronJob","apiVersion":"batch/v1beta1"} {"kind":`, objects: 1, findings: "1 removed CronJob", problems: "1 "},
+		"YAML in braces":     {in: "{apiVersion: batch/v1beta1, kind: CronJob} # c\n", objects: 1, findings: "1 removed CronJob"},
+		"JSON and a comment": {in: "{\"kind\":\"CronJob\",\"apiVersion\":\"batch/v1beta1\"}\n# c\n", objects: 1, findings: "1 removed CronJob"},
+		"quoted keys":        {in: "\"apiVersion\": policy/v1beta1\n\"kind\": PodDisruptionBudget\n", objects: 1, findings: "1 removed PodDisruptionBudget"},
+		"anchors":            {in: "apiVersion: &v policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: *v}\n", objects: 1, findings: "1 removed PodDisruptionBudget policy/v1beta1"},
 		"a list": {in: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1beta1\n  kind: CronJob\n  metadata: {name: a}\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: b}\n",
 			objects: 2, findings: "1 removed CronJob a"},
 		"a kind in a ConfigMap": {in: "apiVersion: v1\nkind: ConfigMap\ndata:\n  x: |\n    apiVersion: policy/v1beta1\n    kind: PodDisruptionBudget\n", objects: 1},
@@ -155,15 +161,14 @@ func TestPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := scanner(t, "1.36")
-	if err := s.Path(dir, nil); err != nil {
-		t.Fatal(err)
-	}
+	s.Path(dir, nil)
 	if len(s.Report.Findings) != 2 || s.Report.Files != 3 || len(s.Report.Problems) != 1 || !strings.Contains(s.Report.Problems[0].Text, "helm template") {
 		t.Errorf("the report is %+v", s.Report)
 	}
 	for _, bad := range []string{filepath.Join(dir, "none"), filepath.Join(dir, "z.yaml")} {
-		if err := s.Path(bad, nil); err == nil {
-			t.Errorf("%s was scanned", bad)
+		s := scanner(t, "1.36")
+		if s.Path(bad, nil); len(s.Report.Problems) != 1 || s.Report.Problems[0].Source != bad || !strings.HasPrefix(s.Report.Problems[0].Text, "cannot be read: ") || s.Report.Files != 0 {
+			t.Errorf("%s was scanned: %+v", bad, s.Report)
 		}
 	}
 	if _, err := New("1.7"); err == nil {
@@ -176,11 +181,15 @@ func TestPrint(t *testing.T) {
 	s.Reader("a|b 100%.yaml", strings.NewReader(old))
 	s.live = true
 	s.Reader("cluster prod, written by kubectl", strings.NewReader(old))
+	s.problem("Helm release in secret shop/web", 0, errors.New("it holds no release"))
+	s.live = false
+	s.problem("b.yaml", 7, errors.New("a | b"))
 	for format, wants := range map[string][]string{
 		"table":    {"removed", "a|b 100%.yaml:1", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas (since 1.29)", "1.36 does not serve 2 of them"},
-		"markdown": {"| removed | `a\\|b 100%.yaml:1` | FlowSchema shop |"},
-		"json":     {`"removedIn": "1.32"`},
-		"sarif":    {`"level": "error"`, `"uri": "a%7Cb%20100%25.yaml"`, `"startLine": 1`, `"fullyQualifiedName": "cluster prod, written by kubectl/FlowSchema shop"`},
+		"markdown": {"| removed | `a\\|b 100%.yaml:1` | FlowSchema shop |", "| `b.yaml:7` | a \\| b |"},
+		"json":     {`"removedIn": "1.32"`, `"problem": "it holds no release"`},
+		"sarif": {`"level": "error"`, `"uri": "a%7Cb%20100%25.yaml"`, `"startLine": 1`, `"fullyQualifiedName": "cluster prod, written by kubectl/FlowSchema shop"`,
+			`"executionSuccessful": false`, `"fullyQualifiedName": "Helm release in secret shop/web"`, `"text": "a | b"`, `"startLine": 7`},
 	} {
 		var b bytes.Buffer
 		if err := s.Report.Print(&b, format); err != nil {

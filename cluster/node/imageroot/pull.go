@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +16,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"minato.dev/minato/cluster/node/containerd"
 )
 
 // digest asks the registry for an image's digest.
@@ -83,50 +84,18 @@ func (p *puller) socket() string { return filepath.Join(p.state, "c.sock") }
 
 // writeConfig writes a configuration by which images are as a node's own containerd would have pulled them.
 func (p *puller) writeConfig() error {
-	certs := filepath.Join(p.state, "certs.d")
-	hosts := fmt.Sprintf("server = %q\n\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n", p.source.Registry, p.source.Registry)
-	config := strings.NewReplacer("ROOT", p.root, "STATE", p.state, "SOCKET", p.socket(), "PINNED", p.pinned, "CERTS", certs).Replace(pullConfig)
+	certs, none := filepath.Join(p.state, "certs.d"), filepath.Join(p.state, "cni")
+	config := containerd.Config{
+		Root: p.root, State: filepath.Join(p.state, "run"), Socket: p.socket(), Certs: certs, Pause: p.pinned,
+		Plugins: none, Networks: none, Collect: true,
+	}
 	if err := os.MkdirAll(filepath.Join(certs, p.source.Host), 0o700); err != nil {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(certs, p.source.Host, "hosts.toml"), []byte(hosts), 0o600),
-		os.WriteFile(filepath.Join(p.state, "config.toml"), []byte(config), 0o600))
+		os.WriteFile(filepath.Join(certs, p.source.Host, "hosts.toml"), []byte(containerd.Hosts(p.source.Registry)), 0o600),
+		os.WriteFile(filepath.Join(p.state, "config.toml"), []byte(config.TOML()), 0o600))
 }
-
-const pullConfig = `version = 4
-root = "ROOT"
-state = "STATE/run"
-disabled_plugins = [
-  "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.zfs", "io.containerd.differ.v1.erofs",
-  "io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",
-]
-
-[plugins.'io.containerd.server.v1.grpc']
-  address = "SOCKET"
-
-[plugins.'io.containerd.server.v1.ttrpc']
-  address = "SOCKET.ttrpc"
-
-# Layers go as soon as they are unpacked.
-[plugins.'io.containerd.gc.v1.scheduler']
-  mutation_threshold = 1
-  deletion_threshold = 1
-
-[plugins.'io.containerd.cri.v1.images']
-  snapshotter = "overlayfs"
-  discard_unpacked_layers = true
-  [plugins.'io.containerd.cri.v1.images'.pinned_images]
-    sandbox = "PINNED"
-  [plugins.'io.containerd.cri.v1.images'.registry]
-    config_path = "CERTS"
-
-[plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ["STATE/cni"]
-  conf_dir = "STATE/cni"
-  use_internal_loopback = true
-`
 
 // start starts containerd with mounts of its own. It ends with us, whatever ends us.
 func (p *puller) start() (stop func() error, err error) {

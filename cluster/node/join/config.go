@@ -6,7 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"minato.dev/minato/cluster/node/containerd"
 )
 
 type object = map[string]any
@@ -38,9 +39,9 @@ func (l layout) write(s State, p Programs, registry string) error {
 		return err
 	}
 	files := map[string]any{
-		"kubelet.json": l.kubelet(s, dns), "kubeconfig.json": l.kubeconfig(s, p), "containerd.toml": l.containerd(p),
+		"kubelet.json": l.kubelet(s, dns), "kubeconfig.json": l.kubeconfig(s, p), "containerd.toml": l.containerd(p).TOML(),
 		"cluster-ca.crt":                  string(s.Cluster.CA),
-		"certs.d/minato.local/hosts.toml": fmt.Sprintf("server = %q\n\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n", registry, registry),
+		"certs.d/minato.local/hosts.toml": containerd.Hosts(registry),
 	}
 	if s.PodCIDR.IsValid() {
 		files["net.d/10-minato.conflist"] = l.network(s)
@@ -128,38 +129,9 @@ func (l layout) network(s State) object {
 	}
 }
 
-func (l layout) containerd(p Programs) string {
-	return strings.NewReplacer("DIR", string(l), "SOCKET", l.socket(), "RUNC", p.Runc, "PLUGINS", p.Plugins).Replace(`version = 3
-root = "DIR/containerd"
-state = "DIR/run/containerd"
-disabled_plugins = [
-  "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.zfs", "io.containerd.differ.v1.erofs",
-  "io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",
-]
-
-[grpc]
-  address = "SOCKET"
-
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = "minato.local/pause"
-[plugins.'io.containerd.cri.v1.images'.registry]
-  config_path = "DIR/certs.d"
-
-[plugins.'io.containerd.cri.v1.runtime']
-  # Without CAP_SYS_RESOURCE nobody can make a process harder to kill than we are.
-  restrict_oom_score_adj = true
-  enable_cdi = false
-  [plugins.'io.containerd.cri.v1.runtime'.containerd]
-    default_runtime_name = "runc"
-  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-    BinaryName = "RUNC"
-    SystemdCgroup = false
-  [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["PLUGINS"]
-    conf_dir = "DIR/net.d"
-    use_internal_loopback = true
-`)
+func (l layout) containerd(p Programs) containerd.Config {
+	return containerd.Config{
+		Root: l.path("containerd"), State: l.path("run", "containerd"), Socket: l.socket(), Certs: l.path("certs.d"), Pause: "minato.local/pause",
+		Plugins: p.Plugins, Networks: l.path("net.d"), Runc: p.Runc,
+	}
 }

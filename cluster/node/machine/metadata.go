@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
 	"minato.dev/minato/cluster/node/imds"
 	"minato.dev/minato/internal/home"
+	"minato.dev/minato/service/ec2"
 )
 
 // metadata is what the node's metadata service says.
@@ -22,19 +24,31 @@ func metadata(h home.Dir, s Spec) (imds.Config, error) {
 	if err != nil {
 		return imds.Config{}, err
 	}
+	lifeCycle := "on-demand"
+	if s.Spot {
+		lifeCycle = "spot"
+	}
 	values := map[string]string{
 		"meta-data/ami-id":                      s.ImageID,
-		"meta-data/ami-launch-index":            "0",
+		"meta-data/ami-launch-index":            strconv.Itoa(s.LaunchIndex),
+		"meta-data/ami-manifest-path":           "(unknown)",
+		"meta-data/block-device-mapping/ami":    ec2.RootDevice,
+		"meta-data/block-device-mapping/root":   ec2.RootDevice,
 		"meta-data/hostname":                    s.Name,
+		"meta-data/instance-action":             "none",
 		"meta-data/instance-id":                 s.InstanceID,
+		"meta-data/instance-life-cycle":         lifeCycle,
 		"meta-data/instance-type":               s.InstanceType,
 		"meta-data/local-hostname":              s.Name,
 		"meta-data/local-ipv4":                  s.Network.Primary().String(),
 		"meta-data/mac":                         s.Network.MAC,
 		"meta-data/placement/availability-zone": s.Zone,
 		"meta-data/placement/region":            s.Region,
+		"meta-data/profile":                     "default-hvm",
+		"meta-data/reservation-id":              s.ReservationID,
 		"meta-data/services/domain":             "amazonaws.com",
 		"meta-data/services/partition":          "aws",
+		"meta-data/system":                      "nitro",
 		"dynamic/instance-identity/document":    string(document),
 	}
 	if s.ZoneID != "" {

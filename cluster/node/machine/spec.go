@@ -35,6 +35,10 @@ type Spec struct {
 	Region       string `json:"region"`
 	Zone         string `json:"zone"`
 	ZoneID       string `json:"zoneId,omitempty"`
+	// ReservationID and LaunchIndex say which launch it was of, and Spot how it is paid for.
+	ReservationID string `json:"reservationId,omitempty"`
+	LaunchIndex   int    `json:"launchIndex,omitempty"`
+	Spot          bool   `json:"spot,omitempty"`
 	// Name is the private DNS name, which is the host's and the Node's name.
 	Name       string    `json:"name"`
 	LaunchedAt time.Time `json:"launchedAt"`
