@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,7 +141,8 @@ func TestAuthenticationModes(t *testing.T) {
 
 func TestMalformedAWSAuth(t *testing.T) {
 	t.Parallel()
-	admin := testenv.Shared(t).Admin(t)
+	e := testenv.Shared(t)
+	admin := e.Admin(t)
 	k := createCluster(t, admin, "malformed")
 	ops := userRole(t, admin, "malformed-ops")
 	config := k.roleConfig(t, ops)
@@ -162,8 +165,18 @@ func TestMalformedAWSAuth(t *testing.T) {
 	if err := in(); err != nil {
 		t.Errorf("a malformed aws-auth locks out whom the good one let in: %v", err)
 	}
+	explained := e.Minato(t, "access", "explain", "--cluster", k.name, "--principal", ops, "--verb", "list", "--resource", "namespaces")
+	for _, want := range []string{"? yes.", "it has a row in mapRoles; the ConfigMap is malformed now, so what it said before goes on: mapRoles is not a list"} {
+		if !strings.Contains(explained, want) {
+			t.Errorf("the explanation does not say %q:\n%s", want, explained)
+		}
+	}
 	testenv.Eventually(t, func() error {
 		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues[].code", "--output", "text"), "ConfigurationConflict")
+	})
+	k.awsAuth(t, fmt.Sprintf("- {rolearn: '%s', username: ops, groups: [system:masters]}", ops))
+	testenv.Eventually(t, func() error {
+		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues", "--output", "text"), "")
 	})
 	k.delete(t)
 }
@@ -189,13 +202,44 @@ func (s *sibling) login(t *testing.T) testenv.Result {
 	t.Helper()
 	token := s.from.kubectl(t, "create", "token", "default", "--audience", "relying")
 	return s.env.Anonymous(t).TryKubectl(t, "/dev/null", "--server", s.endpoint, "--certificate-authority", s.ca, "--token", token,
-		"auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+		"auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
 }
 
-func (s *sibling) associate(t *testing.T, prefix string) {
+// unbroken asks a cluster's kube-apiserver without a pause until the test calls what it returns, which wants every answer to have come.
+func unbroken(t *testing.T, k *cluster) (stop func()) {
+	t.Helper()
+	api := newKubeAPI(t, k, getToken(t, k.client, k.name))
+	ctx, cancel := context.WithCancel(t.Context())
+	asked, failed := 0, error(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil && failed == nil {
+			status, body, err := api.do(ctx, http.MethodGet, "/api/v1/namespaces/default", nil)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				failed = err
+			case status != http.StatusOK:
+				failed = fmt.Errorf("%d %s", status, body)
+			}
+			asked++
+		}
+	}()
+	return func() {
+		t.Helper()
+		cancel()
+		<-ended
+		if failed != nil {
+			t.Errorf("of %d requests meanwhile the last failed: %v", asked, failed)
+		}
+	}
+}
+
+func (s *sibling) associate(t *testing.T, prefix string, more ...string) {
 	t.Helper()
 	s.to.client.AWS(t, "eks", "associate-identity-provider-config", "--cluster-name", s.to.name,
-		"--oidc", "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+s.issuer)
+		"--oidc", strings.Join(append(more, "identityProviderConfigName=sibling,clientId=relying,usernamePrefix="+prefix+",issuerUrl="+s.issuer), ","))
 	s.to.client.AWS(t, "eks", "wait", "cluster-active", "--name", s.to.name)
 }
 
@@ -216,11 +260,13 @@ func TestIdentityProvider(t *testing.T) {
 	}
 	admin.RefusedAWS(t, []string{"the cluster's own"}, "eks", "associate-identity-provider-config", "--cluster-name", from.name,
 		"--oidc", "identityProviderConfigName=own,clientId=x,issuerUrl="+s.issuer)
-	s.associate(t, "sibling:")
-	if r := s.login(t); r.Stdout != "sibling:system:serviceaccount:default:default" {
+	stop := unbroken(t, to)
+	s.associate(t, "sibling:", "groupsClaim=aud,groupsPrefix=for:,requiredClaims={sub=system:serviceaccount:default:default}")
+	if r := s.login(t); r.Stdout != `sibling:system:serviceaccount:default:default ["for:relying","system:authenticated"]` {
 		t.Errorf("the other cluster's ServiceAccount comes in as: %s", r)
 	}
 	s.disassociate(t)
+	stop()
 	s.associate(t, "-") // none, so that the username begins with system:
 	if r := s.login(t); r.ExitCode == 0 {
 		t.Errorf("the other cluster's ServiceAccount comes in as one of this cluster's: %s", r)

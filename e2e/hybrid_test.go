@@ -12,8 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"minato.dev/minato/internal/testenv"
+	"minato.dev/minato/service/ssm"
 )
 
 // Where the other host is in TestHybridNode: a network namespace, behind a network that nothing else uses.
@@ -67,6 +69,10 @@ func TestHybridNode(t *testing.T) {
 		return nil
 	})
 	k.kubectl(t, "logs", "probe")
+	// The way of webhooks and aggregated APIs: kube-apiserver connects to the pod itself.
+	if out := k.kubectl(t, "get", "--raw", "/api/v1/namespaces/default/pods/http:probe:8080/proxy/"); !strings.Contains(out, "hostname: probe") {
+		t.Errorf("the pod's port, through kube-apiserver: %s", out)
+	}
 	if out := c.Shell(t, strings.ReplaceAll(forwardScript, "KUBECONFIG", k.config)); !strings.Contains(out, "hostname: probe") {
 		t.Errorf("the pod's port, forwarded: %s", out)
 	}
@@ -77,6 +83,7 @@ func TestHybridNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = first.Wait()
+	nodeCredentials(t, dir, func(c *ssm.Credentials) { c.Expires = time.Now().Add(time.Hour) }) // so they are past half of their life
 	startJoin(t, dir, join(dir))
 	testenv.Eventually(t, func() error {
 		if r := c.TryKubectl(t, k.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
@@ -86,6 +93,10 @@ func TestHybridNode(t *testing.T) {
 	})
 	if now := k.kubectl(t, "get", "pod", "probe", "-o", "jsonpath={.status.containerStatuses[0].containerID}"); now != container {
 		t.Errorf("the pod was started again: %s, then %s", container, now)
+	}
+
+	if left := time.Until(nodeCredentials(t, dir, nil).Expires); left < ssm.SessionLength/2 {
+		t.Errorf("the node's credentials were not renewed: they have %s", left)
 	}
 
 	again := join(nodeFolder(t))
@@ -101,6 +112,26 @@ func TestHybridNode(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// nodeCredentials are those that a node has, changed if change is not nil.
+func nodeCredentials(t *testing.T, dir string, change func(*ssm.Credentials)) (c ssm.Credentials) {
+	t.Helper()
+	file := filepath.Join(dir, "credentials.json")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err == nil && change != nil {
+		change(&c)
+		if b, err = json.Marshal(c); err == nil {
+			err = os.WriteFile(file, b, 0o600)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // forwardScript asks the pod through a port that kubectl forwards.

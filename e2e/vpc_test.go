@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,6 +111,7 @@ func (m *machine) serve(t *testing.T) {
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s asks for %s", r.RemoteAddr, r.URL.Path)
 	})}
+	srv.SetKeepAlivesEnabled(false) // each request is a new connection, which security groups are asked about
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 }
@@ -181,6 +183,19 @@ func TestVPC(t *testing.T) {
 		}
 		return nil
 	}
+	testenv.Eventually(t, reached)
+
+	// What the security group does not let in does not arrive, from the next connection on.
+	own := d.ResourcesVPCConfig.ClusterSecurityGroupID
+	members := []string{"--group-id", own, "--ip-permissions", "IpProtocol=-1,UserIdGroupPairs=[{GroupId=" + own + "}]"}
+	k.client.AWS(t, append([]string{"ec2", "revoke-security-group-ingress"}, members...)...)
+	testenv.Eventually(t, func() error {
+		if err := reached(); err == nil {
+			return errors.New("a group that lets nobody in lets the control plane in")
+		}
+		return nil
+	})
+	k.client.AWS(t, append([]string{"ec2", "authorize-security-group-ingress"}, members...)...)
 	testenv.Eventually(t, reached)
 
 	k.node(t, "elsewhere", netip.MustParseAddr("198.51.100.1"))

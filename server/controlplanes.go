@@ -69,7 +69,9 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 	s.clock.OnMove(func() { s.enqueueClusters(controller) }) // certificates fall due
 	s.goRun("control planes", s.planes.Run)
 	s.goRun("control planes", controller.Run)
-	s.goRun("webhooks of clusters", s.planes.KeepWebhooks)
+	s.goRun("what users change in clusters", func(ctx context.Context) error {
+		return s.planes.Follow(ctx, func(clusterID string) { s.wakeCluster(ctx, controller, clusterID) })
+	})
 	return s.countClusters(ctx)
 }
 
@@ -80,12 +82,15 @@ func (s *Server) wakeOnProcesses(controller *reconcile.Controller) (cancel func(
 		if !ok {
 			return
 		}
-		go func() {
-			if key, ok := s.clusterKey(s.runCtx, id); ok {
-				controller.Enqueue(key)
-			}
-		}()
+		go s.wakeCluster(s.runCtx, controller, id)
 	})
+}
+
+// wakeCluster has the cluster with an id looked at.
+func (s *Server) wakeCluster(ctx context.Context, controller *reconcile.Controller, clusterID string) {
+	if key, ok := s.clusterKey(ctx, clusterID); ok {
+		controller.Enqueue(key)
+	}
 }
 
 // clusterKey finds the record id of the cluster with an id.

@@ -98,12 +98,9 @@ func (s *Server) readCase(ctx context.Context, c *access.Case) error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	data, found, err := s.planes.AWSAuth(ctx, c.Cluster.ID)
-	if err != nil {
+	if c.Cluster.Spec.AuthenticationMode != "API" {
+		c.InForce, err = s.hook.AWSAuth(ctx, c.Cluster.ID)
 		return err
-	}
-	if found {
-		c.AWSAuth, c.Malformed = access.ParseAWSAuth(data)
 	}
 	return nil
 }

@@ -18,8 +18,9 @@ import (
 //     same ARN the last counts;
 //   - a row of mapRoles or mapUsers comes before the account's being in mapAccounts, whose principals are called by their ARN.
 type AWSAuth struct {
-	roles, users map[string]AWSAuthRow // by the ARN in lower case
-	accounts     []string
+	Roles    map[string]AWSAuthRow `json:"roles,omitempty"` // by the ARN in lower case, as are Users
+	Users    map[string]AWSAuthRow `json:"users,omitempty"`
+	Accounts []string              `json:"accounts,omitempty"`
 }
 
 // AWSAuthRow is a row of mapRoles or mapUsers.
@@ -70,13 +71,13 @@ func (p *problems) err() error {
 func ParseAWSAuth(data map[string]string) (*AWSAuth, error) {
 	a := &AWSAuth{}
 	var errs problems
-	a.roles = parseRows(data[mapRoles], mapRoles, "rolearn", "role", func(r AWSAuthRow) string { return r.RoleARN }, &errs)
-	a.users = parseRows(data[mapUsers], mapUsers, "userarn", "user", func(r AWSAuthRow) string { return r.UserARN }, &errs)
-	if err := yaml.Unmarshal([]byte(data[mapAccounts]), &a.accounts); err != nil {
+	a.Roles = parseRows(data[mapRoles], mapRoles, "rolearn", "role", func(r AWSAuthRow) string { return r.RoleARN }, &errs)
+	a.Users = parseRows(data[mapUsers], mapUsers, "userarn", "user", func(r AWSAuthRow) string { return r.UserARN }, &errs)
+	if err := yaml.Unmarshal([]byte(data[mapAccounts]), &a.Accounts); err != nil {
 		errs.add("%s is not a list of account ids: %w", mapAccounts, err)
-		a.accounts = nil
+		a.Accounts = nil
 	}
-	for i, account := range a.accounts {
+	for i, account := range a.Accounts {
 		if !minato.ValidAccountID(account) {
 			errs.add("%s: number %d is %.32q, want the 12 digits of an account id", mapAccounts, i+1, account)
 		}
@@ -117,13 +118,13 @@ func isRootOr(arn minato.ARN, kind string) bool {
 // its account has an empty row.
 func (a *AWSAuth) Find(p minato.Principal) (row AWSAuthRow, list string, ok bool) {
 	arn := strings.ToLower(p.CanonicalARN().String())
-	if row, ok = a.roles[arn]; ok {
+	if row, ok = a.Roles[arn]; ok {
 		return row, mapRoles, true
 	}
-	if row, ok = a.users[arn]; ok {
+	if row, ok = a.Users[arn]; ok {
 		return row, mapUsers, true
 	}
-	return AWSAuthRow{}, mapAccounts, slices.Contains(a.accounts, p.Account)
+	return AWSAuthRow{}, mapAccounts, slices.Contains(a.Accounts, p.Account)
 }
 
 // mapping is who the principal of a row is.
@@ -145,6 +146,6 @@ func (a *AWSAuth) Pathless(p minato.Principal) (row AWSAuthRow, ok bool) {
 	if p.IAMARN() == p.CanonicalARN() {
 		return AWSAuthRow{}, false
 	}
-	row, ok = a.roles[arn]
+	row, ok = a.Roles[arn]
 	return row, ok
 }

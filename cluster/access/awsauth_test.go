@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -173,4 +174,27 @@ func FuzzParseAWSAuth(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	good, part, other := &access.AWSAuth{}, &access.AWSAuth{}, &access.AWSAuth{}
+	wrong := errors.New("row 3")
+	for name, tt := range map[string]struct {
+		before func(*access.AWSAuths)
+		want   access.InForce
+	}{
+		"after a good one":           {func(a *access.AWSAuths) { a.Set(clusterID, good) }, access.InForce{AWSAuth: good, Malformed: "row 3", Kept: true}},
+		"after a good and a bad one": {func(a *access.AWSAuths) { a.Set(clusterID, good); a.SetMalformed(clusterID, other, wrong) }, access.InForce{AWSAuth: good, Malformed: "row 3", Kept: true}},
+		"where there was none":       {func(a *access.AWSAuths) { a.Set(clusterID, nil) }, access.InForce{Malformed: "row 3", Kept: true}},
+		"from the start":             {func(*access.AWSAuths) {}, access.InForce{AWSAuth: part, Malformed: "row 3"}},
+		"after another bad one":      {func(a *access.AWSAuths) { a.SetMalformed(clusterID, other, wrong) }, access.InForce{AWSAuth: part, Malformed: "row 3"}},
+	} {
+		all := access.NewAWSAuths()
+		tt.before(all)
+		got := all.SetMalformed(clusterID, part, wrong)
+		if now, ok := all.Of(clusterID); got != tt.want || now != got || !ok {
+			t.Errorf("%s: %+v, then %+v; want %+v", name, got, now, tt.want)
+		}
+	}
 }

@@ -51,9 +51,8 @@ type Case struct {
 	Entry *eks.AccessEntry
 	// Policy finds the policies of the entry; nil finds those of AWS.
 	Policy LookupPolicy
-	// AWSAuth is what the aws-auth ConfigMap says, nil if there is none; Malformed what is wrong with it.
-	AWSAuth   *AWSAuth
-	Malformed error
+	// InForce is what the webhooks go by of the aws-auth ConfigMap.
+	InForce InForce
 	// Name is what the webhooks call instances by; nil knows none.
 	Name      PrivateDNSName
 	Request   policies.Request
@@ -168,8 +167,8 @@ func (c Case) awsAuth(e *Explanation, found bool) (Mapping, bool) {
 	var row AWSAuthRow
 	var list string
 	var ok bool
-	if c.AWSAuth != nil {
-		row, list, ok = c.AWSAuth.Find(c.Principal)
+	if c.InForce.AWSAuth != nil {
+		row, list, ok = c.InForce.AWSAuth.Find(c.Principal)
 	}
 	switch {
 	case c.Cluster.Spec.AuthenticationMode == modeAPI:
@@ -180,7 +179,7 @@ func (c Case) awsAuth(e *Explanation, found bool) (Mapping, bool) {
 	case ok:
 		e.add(step, Yes, "it has a row in "+list+c.whereMalformed())
 		return row.mapping(c.Principal, c.Name.orNone()), true
-	case c.AWSAuth == nil:
+	case c.InForce.AWSAuth == nil && c.InForce.Malformed == "":
 		e.add(step, No, "there is no ConfigMap kube-system/aws-auth")
 	default:
 		e.add(step, No, c.notInAWSAuth())
@@ -190,18 +189,20 @@ func (c Case) awsAuth(e *Explanation, found bool) (Mapping, bool) {
 
 func (c Case) notInAWSAuth() string {
 	why := "the ConfigMap has no row for " + c.Principal.CanonicalARN().String()
-	if row, ok := c.AWSAuth.Pathless(c.Principal); ok {
+	if auth := c.InForce.AWSAuth; auth == nil {
+		why = "there was no ConfigMap kube-system/aws-auth"
+	} else if row, ok := auth.Pathless(c.Principal); ok {
 		why += "; the row for " + row.RoleARN + " is never found, because it has the role's path: leave that out"
 	}
 	return why + c.whereMalformed()
 }
 
-// whereMalformed is what to know of a ConfigMap that is malformed: the webhooks may go by the one before.
+// whereMalformed is what to know of a ConfigMap that is malformed: it is not what decides.
 func (c Case) whereMalformed() string {
-	if c.Malformed == nil {
+	if c.InForce.Malformed == "" {
 		return ""
 	}
-	return "; besides it is malformed, so that an older version of it may be in force: " + strings.ReplaceAll(c.Malformed.Error(), "\n", "; ")
+	return "; the ConfigMap is malformed now, so " + c.InForce.What() + ": " + strings.ReplaceAll(c.InForce.Malformed, "\n", "; ")
 }
 
 // policies tells of every access policy whether it allows the request, and why not.

@@ -1,7 +1,6 @@
 package access_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,6 +40,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept := access.InForce{AWSAuth: rows, Malformed: "row 3\nrow 4", Kept: true}
 	list := policies.Request{Verb: "list", Resource: "pods"}
 	for _, tt := range []struct {
 		name string
@@ -65,20 +65,20 @@ func TestExplain(t *testing.T) {
 			"no access entry: it was made for AROAEXAMPLEROLE, which has been deleted and made again since: now it is AROAEXAMPLEAGAIN",
 			"- aws-auth: ", "no user: 401 Unauthorized",
 		}},
-		{"entry before aws-auth", "API_AND_CONFIG_MAP", access.Case{Principal: role, Entry: view(), AWSAuth: rows, Request: list, Namespace: "dev-1"}, []string{
+		{"entry before aws-auth", "API_AND_CONFIG_MAP", access.Case{Principal: role, Entry: view(), InForce: access.InForce{AWSAuth: rows}, Request: list, Namespace: "dev-1"}, []string{
 			"yes access entry: ", "- aws-auth: its row in mapRoles is not looked at: the access entry comes first", "yes user: ", "yes AmazonEKSViewPolicy: ",
 		}},
-		{"aws-auth", "CONFIG_MAP", access.Case{Principal: role, Entry: view(), AWSAuth: rows, Request: list}, []string{
+		{"aws-auth", "CONFIG_MAP", access.Case{Principal: role, Entry: view(), InForce: access.InForce{AWSAuth: rows}, Request: list}, []string{
 			"- access entry: CONFIG_MAP", "no creator: arn:aws:iam::111122223333:root", "yes aws-auth: mapRoles", "yes user: admin, groups: system:authenticated",
 		}},
 		{"creator", "CONFIG_MAP", access.Case{Principal: root, Request: list}, []string{
 			"- access entry: ", "yes creator: ", "yes user: kubernetes-admin, groups: system:masters, system:authenticated",
 		}},
-		{"row with a path", "API_AND_CONFIG_MAP", access.Case{Principal: session("other", "/ops/", "x"), AWSAuth: rows, Request: list}, []string{
+		{"row with a path", "API_AND_CONFIG_MAP", access.Case{Principal: session("other", "/ops/", "x"), InForce: access.InForce{AWSAuth: rows}, Request: list}, []string{
 			"no access entry: there is none for arn:aws:iam::111122223333:role/ops/other", "no aws-auth: leave that out", "no user: ",
 		}},
-		{"malformed", "CONFIG_MAP", access.Case{Principal: user, AWSAuth: rows, Malformed: errors.New("row 3"), Request: list}, []string{
-			"- access entry: ", "no creator: ", "no aws-auth: malformed", "no user: ",
+		{"malformed", "CONFIG_MAP", access.Case{Principal: user, InForce: kept, Request: list}, []string{
+			"- access entry: ", "no creator: ", "no aws-auth: what it said before goes on: row 3; row 4", "no user: ",
 		}},
 		{"node", "API", access.Case{Principal: session("nodes", "/", "i-0123"), Entry: nodeEntry(), Request: list, Name: oneInstance}, []string{
 			"yes access entry: type EC2_LINUX", "- aws-auth: ", "yes user: system:node:ip-10-0-0-1.ec2.internal, groups: system:nodes", "no access policies: ",
@@ -86,8 +86,11 @@ func TestExplain(t *testing.T) {
 		{"node that is not there", "API", access.Case{Principal: session("nodes", "/", "i-0456"), Entry: nodeEntry(), Request: list, Name: oneInstance}, []string{
 			"yes access entry: type EC2_LINUX", "- aws-auth: ", "no user: i-0456 is none that is known",
 		}},
-		{"malformed but found", "CONFIG_MAP", access.Case{Principal: session("admin", "/", "x"), AWSAuth: rows, Malformed: errors.New("row 3"), Request: list}, []string{
-			"- access entry: ", "no creator: ", "yes aws-auth: an older version of it may be in force: row 3", "yes user: admin",
+		{"malformed but found", "CONFIG_MAP", access.Case{Principal: session("admin", "/", "x"), InForce: kept, Request: list}, []string{
+			"- access entry: ", "no creator: ", "yes aws-auth: what it said before goes on: row 3", "yes user: admin",
+		}},
+		{"malformed when there was none", "CONFIG_MAP", access.Case{Principal: user, InForce: access.InForce{Malformed: "row 3", Kept: true}, Request: list}, []string{
+			"- access entry: ", "no creator: ", "no aws-auth: there was no ConfigMap kube-system/aws-auth; the ConfigMap is malformed now", "no user: ",
 		}},
 		{"no ConfigMap", "CONFIG_MAP", access.Case{Principal: user, Request: list}, []string{
 			"- access entry: ", "no creator: ", "no aws-auth: there is no ConfigMap", "no user: ",

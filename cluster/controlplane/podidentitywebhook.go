@@ -4,14 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"sync"
-	"time"
 
 	"minato.dev/minato/cluster/kubeapi"
 	"minato.dev/minato/cluster/podidentity"
-	"minato.dev/minato/engine/store"
-	"minato.dev/minato/internal/backoff"
-	"minato.dev/minato/service/eks"
 )
 
 // What EKS calls its webhook, and where such configurations are.
@@ -45,68 +40,7 @@ func (c *Controller) applyPodIdentityWebhook(ctx context.Context, client *kubeap
 	return client.Apply(ctx, webhookConfigurations+"/"+podIdentityWebhookName, bootstrapManager, true, podIdentityWebhook(s.HookPort, c.deps.HookCA, clusterID))
 }
 
-// rewatch is how long a watch that broke waits before it is begun again.
-var rewatch = backoff.Policy{Min: 500 * time.Millisecond, Max: 30 * time.Second}
-
-// KeepWebhooks puts the webhook for pods' credentials back into clusters that are up when somebody deletes or changes it, until ctx ends.
-func (c *Controller) KeepWebhooks(ctx context.Context) error {
-	view := store.NewView(c.clusters)
-	changed := make(chan struct{}, 1)
-	view.Subscribe(func(string) {
-		select {
-		case changed <- struct{}{}:
-		default: // it will look anyway
-		}
-	})
-	var following sync.WaitGroup
-	defer following.Wait()
-	following.Go(func() { _ = view.Run(ctx) })
-	running := map[string]context.CancelFunc{}
-	for {
-		up := map[string]bool{}
-		for item := range view.All() {
-			status := item.Value.Status
-			up[item.Value.ID] = status.Endpoint != "" && status.Status != eks.ClusterDeleting && status.Status != eks.ClusterFailed && status.Status != eks.ClusterPending
-		}
-		for id, stop := range running {
-			if !up[id] {
-				stop()
-				delete(running, id)
-			}
-		}
-		for id, is := range up {
-			if is && running[id] == nil {
-				one, stop := context.WithCancel(ctx)
-				running[id] = stop
-				following.Go(func() { c.keepWebhook(one, id) })
-			}
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			for _, stop := range running {
-				stop()
-			}
-			return nil
-		}
-	}
-}
-
-// keepWebhook keeps that of one cluster.
-func (c *Controller) keepWebhook(ctx context.Context, clusterID string) {
-	for failures := 0; ctx.Err() == nil; failures++ {
-		began := time.Now()
-		_ = c.watchWebhook(ctx, clusterID) // however it ended, it is begun again
-		if time.Since(began) > rewatch.Max {
-			failures = 0
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(rewatch.Delay(failures)):
-		}
-	}
-}
-
+// watchWebhook puts the webhook for pods' credentials back into a cluster when somebody deletes or changes it, until its watch breaks.
 func (c *Controller) watchWebhook(ctx context.Context, clusterID string) error {
 	client, err := c.Client(ctx, clusterID)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/cluster/kubeapi"
@@ -22,10 +24,14 @@ const (
 	// identityReader is what lets the webhook for pods' credentials read ServiceAccounts, named as on EKS.
 	identityReader = "eks:pod-identity-mutating-webhook"
 
-	awsAuthPath = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
-	rbacPath    = rbacWide + "namespaces/kube-system/"
-	rbacWide    = "/apis/" + rbacGroup + "/v1/"
-	rbacGroup   = "rbac.authorization.k8s.io"
+	modeAPI = "API" // the authentication mode that does not look at aws-auth
+
+	configMapsPath = "/api/v1/namespaces/kube-system/configmaps"
+	awsAuthPath    = configMapsPath + "/aws-auth"
+
+	rbacPath  = rbacWide + "namespaces/kube-system/"
+	rbacWide  = "/apis/" + rbacGroup + "/v1/"
+	rbacGroup = "rbac.authorization.k8s.io"
 )
 
 // AuthenticatorFiles are the files by which the webhooks come to a cluster's kube-apiserver: the CA that signed the server's
@@ -78,7 +84,7 @@ func (a *api) authenticatorRights(ctx context.Context) error {
 type awsAuthStep struct{}
 
 func (awsAuthStep) do(ctx context.Context, p *pass) error {
-	if p.neverActive() || p.cluster.Spec.AuthenticationMode == "API" {
+	if p.neverActive() || p.cluster.Spec.AuthenticationMode == modeAPI {
 		return nil
 	}
 	api, err := newAPI(p, loopback(p.plane.Value.Active.Ports.APIServer))
@@ -98,6 +104,54 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 		})
 	}
 	return nil
+}
+
+// awsAuthPause is the least time between two passes that changes of aws-auth bring about: its writer must not keep us busy.
+const awsAuthPause = time.Second
+
+// watchAWSAuth wakes the cluster when what awsAuthStep says of its ConfigMap is about to change, until its watch breaks.
+func (c *Controller) watchAWSAuth(ctx context.Context, clusterID string, wake func(clusterID string)) error {
+	client, err := c.Client(ctx, clusterID)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	wrong, listed := "", false
+	return client.Watch(ctx, configMapsPath, url.Values{"fieldSelector": {"metadata.name=aws-auth"}}, func(e kubeapi.Event) error {
+		before := wrong
+		if e.Type != "BOOKMARK" {
+			var err error
+			if wrong, err = wrongWithAWSAuth(e); err != nil {
+				return err
+			}
+		}
+		begins := e.Type == "BOOKMARK" && !listed // it may have changed while nobody watched
+		listed = listed || begins
+		if !listed || !begins && wrong == before {
+			return nil
+		}
+		wake(clusterID)
+		select {
+		case <-time.After(awsAuthPause):
+		case <-ctx.Done():
+		}
+		return nil
+	})
+}
+
+// wrongWithAWSAuth is what is wrong with the ConfigMap after an event; empty when nothing is.
+func wrongWithAWSAuth(e kubeapi.Event) (string, error) {
+	if e.Type == "DELETED" {
+		return "", nil
+	}
+	var configMap struct{ Data map[string]string }
+	if err := json.Unmarshal(e.Object, &configMap); err != nil {
+		return "", err
+	}
+	if _, err := access.ParseAWSAuth(configMap.Data); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
 }
 
 // awsAuth reads the ConfigMap, if there is one.

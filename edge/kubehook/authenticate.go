@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"time"
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/access"
 )
+
+// reviewTimeout bounds who somebody is. That is known from memory, but for a key that is too new to be there.
+const reviewTimeout = 5 * time.Second
 
 // authenticate answers a TokenReview.
 //
@@ -25,6 +29,8 @@ func (s *Server) authenticate(ctx context.Context, clusterID string, body []byte
 	if !known || review.Kind != tokenReviewKind {
 		return nil, &badReview{"want a TokenReview of " + authenticationV + " or " + authenticationB}
 	}
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
 	answer := tokenReview{APIVersion: review.APIVersion, Kind: tokenReviewKind}
 	user, err := s.cfg.Authenticate(ctx, clusterID, review.Spec.Token)
 	rejected, ok := errors.AsType[*minato.Error](err)

@@ -2,12 +2,10 @@ package kubehook
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 
 	"minato.dev/minato/cluster/access"
-	"minato.dev/minato/cluster/access/policies"
 )
 
 // maxAccessReview bounds a SubjectAccessReview. It holds the selectors of a list request, and can so be longer than the URL
@@ -32,28 +30,4 @@ func (s *Server) authorize(ctx context.Context, clusterID string, body []byte) (
 		Denied:  verdict.Decision == access.Deny,
 		Reason:  verdict.Reason,
 	}}, nil
-}
-
-func readAccessReview(body []byte) (access.Question, error) {
-	var review accessReview
-	if err := json.Unmarshal(body, &review); err != nil {
-		return access.Question{}, &badReview{"the body is not a SubjectAccessReview in JSON"}
-	}
-	if review.APIVersion != authorizationV || review.Kind != accessReviewKind {
-		return access.Question{}, &badReview{"want a SubjectAccessReview of " + authorizationV}
-	}
-	spec := review.Spec
-	question := access.Question{User: access.User{Username: spec.User, UID: spec.UID, Groups: spec.Groups, Extra: spec.Extra}}
-	switch resource, url := spec.ResourceAttributes, spec.NonResourceAttributes; {
-	case resource != nil && url == nil:
-		question.Namespace = resource.Namespace
-		question.Request = policies.Request{
-			Verb: resource.Verb, Group: resource.Group, Resource: resource.Resource, Subresource: resource.Subresource,
-		}
-	case url != nil && resource == nil:
-		question.Request = policies.Request{Verb: url.Verb, NonResource: true, Path: url.Path}
-	default:
-		return access.Question{}, &badReview{"want either resourceAttributes or nonResourceAttributes"}
-	}
-	return question, nil
 }

@@ -3,12 +3,15 @@ package kubehook
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"minato.dev/minato"
+	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/engine/store"
 )
 
@@ -51,18 +54,39 @@ func (c *Client) Applied(ctx context.Context, rev store.Revision) error {
 }
 
 func (c *Client) ask(ctx context.Context, rev store.Revision) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://%s/applied?revision=%d", c.addr, rev), nil)
+	_, err := c.get(ctx, fmt.Sprintf("/applied?revision=%d", rev), 1<<10)
+	return err
+}
+
+// maxInForce bounds what an aws-auth ConfigMap of a mebibyte is in JSON.
+const maxInForce = 16 << 20
+
+// AWSAuth is what decisions are made by of a cluster's aws-auth ConfigMap. An error is of kind Unavailable.
+func (c *Client) AWSAuth(ctx context.Context, clusterID string) (in access.InForce, err error) {
+	body, err := c.get(ctx, "/clusters/"+url.PathEscape(clusterID)+"/aws-auth", maxInForce)
+	if err == nil {
+		err = json.Unmarshal(body, &in)
+	}
 	if err != nil {
-		return err
+		return access.InForce{}, minato.Errorf(minato.Unavailable, "asking the webhooks at %s for the aws-auth that they go by: %w", c.addr, err)
+	}
+	return in, nil
+}
+
+// get is the body of an answer of status 200, up to a size.
+func (c *Client) get(ctx context.Context, path string, limit int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.addr+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, body)
+		err = fmt.Errorf("%s: %.1024s", resp.Status, body)
 	}
-	return err
+	return body, err
 }

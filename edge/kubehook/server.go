@@ -24,7 +24,7 @@ type Config struct {
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// ClientCAs sign the certificates of clusters and of Root.
 	ClientCAs *x509.CertPool
-	// Root is the common name of the client that may ask for /applied.
+	// Root is the common name of the client that may ask what is for Minato itself to know.
 	Root string
 
 	// Authenticate finds out who shows a token to a cluster (access.Authenticator.Authenticate).
@@ -39,6 +39,8 @@ type Config struct {
 	Annotations func(ctx context.Context, clusterID, namespace, serviceAccount string) (map[string]string, error)
 	// PodSettings are what a cluster's pods are mutated by; false for an unknown cluster.
 	PodSettings func(clusterID string) (podidentity.Settings, bool)
+	// AWSAuth is what is in force of a cluster's aws-auth ConfigMap; false as long as it has not been read (access.AWSAuths.Of).
+	AWSAuth func(clusterID string) (access.InForce, bool)
 	// Ready is nil once the records that decisions need have been read, else what is missing.
 	Ready func() error
 	// WaitFor waits until decisions are made by the records of a revision or a later one.
@@ -111,6 +113,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /applied", s.applied)
+	mux.HandleFunc("GET /applied", s.forRoot(s.applied))
+	mux.HandleFunc("GET /clusters/{id}/aws-auth", s.forRoot(s.awsAuth))
 	return mux
 }

@@ -53,6 +53,12 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// inForce is the aws-auth of the only cluster.
+var inForce = access.InForce{
+	AWSAuth:   &access.AWSAuth{Roles: map[string]access.AWSAuthRow{"arn": {RoleARN: "ARN", Username: "ops", Groups: []string{"sre"}}}, Accounts: []string{"1"}},
+	Malformed: "row 3", Kept: true,
+}
+
 type authenticate func(ctx context.Context, clusterID, token string) (access.User, error)
 
 // noOpinion has none on anything.
@@ -90,7 +96,8 @@ func startBoth(t testing.TB, decide authenticate, authorize func(string, access.
 			<-ctx.Done()
 			return ctx.Err()
 		},
-		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		AWSAuth: func(id string) (access.InForce, bool) { return inForce, id == cluster },
+		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -194,11 +194,14 @@ func (f *following) set(targets map[string]awsauth.Target) {
 
 // alice is her username by what has been read; "" for nobody, "?" as long as nothing has been read.
 func (f *following) alice() string {
-	auth, ok := f.auths.Of(id)
+	in, ok := f.auths.Of(id)
 	if !ok {
 		return "?"
 	}
-	row, _, _ := auth.Find(alice)
+	if in.AWSAuth == nil {
+		return ""
+	}
+	row, _, _ := in.AWSAuth.Find(alice)
 	return row.Username
 }
 

@@ -71,7 +71,7 @@ func (f *follower) once(ctx context.Context) (read bool, err error) {
 // see takes over what the ConfigMap says.
 func (f *follower) see(ctx context.Context, a *api, m *configMap) {
 	if m == nil {
-		f.auths.Set(f.clusterID, &access.AWSAuth{})
+		f.auths.Set(f.clusterID, nil)
 		return
 	}
 	auth, err := access.ParseAWSAuth(m.Data)
@@ -79,12 +79,7 @@ func (f *follower) see(ctx context.Context, a *api, m *configMap) {
 		f.auths.Set(f.clusterID, auth)
 		return
 	}
-	kept := "what it said before goes on"
-	if _, before := f.auths.Of(f.clusterID); !before {
-		f.auths.Set(f.clusterID, auth)
-		kept = "what can be read of it counts"
-	}
-	f.warn(ctx, a, m, kept, err)
+	f.warn(ctx, a, m, f.auths.SetMalformed(f.clusterID, auth, err).What(), err)
 }
 
 // warn tells the log and the cluster's owner, once for each version of the ConfigMap.

@@ -138,12 +138,12 @@ func (c *Controller) reconcileCluster(ctx context.Context, clusterID string) err
 	return f.refresh(ctx)
 }
 
-// bring makes an instance's Node. A machine that is told nothing, or nonsense, runs all the same: it is no node.
+// bring makes an instance's Node. A machine that is told nothing, or nonsense, ends, as those do that are not simulated.
 func (c *Controller) bring(ctx context.Context, key string, i ec2.Instance) (reconcile.Result, error) {
 	config, err := readConfig(i)
 	if err != nil {
-		c.deps.Log.InfoContext(ctx, "an instance is no node", "instance", i.ID, "because", err)
-		return reconcile.Result{}, c.running(ctx, i)
+		reason := ec2.InstanceReason{Code: "Client.InstanceInitiatedShutdown", Message: "Client.InstanceInitiatedShutdown: " + err.Error()}
+		return reconcile.Result{}, c.deps.Terminated(ctx, i.Scope, i.ID, reason)
 	}
 	cluster, err := c.cluster(ctx, i, config)
 	if err != nil {

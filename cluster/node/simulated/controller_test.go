@@ -270,7 +270,7 @@ func TestNotReadyIsNotRunning(t *testing.T) {
 
 func TestNoNodeWithoutConfig(t *testing.T) {
 	w := newWorld(t)
-	w.becomes(t, ec2.InstanceRunning, w.launch(t, 1, nil), w.launch(t, 2, []byte("#!/bin/sh\n")))
+	w.becomes(t, ec2.InstanceTerminated, w.launch(t, 1, nil), w.launch(t, 2, []byte("#!/bin/sh\n")))
 	if nodes, _ := w.cluster.count(); nodes != 0 || w.running() != 0 {
 		t.Errorf("%d nodes, %d processes", nodes, w.running())
 	}
