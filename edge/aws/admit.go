@@ -27,13 +27,16 @@ const stsLifetime = 15 * time.Minute
 // route finds the API that a request is signed for.
 func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 	signed, err := sigv4.Parse(r, sigv4.Rules{})
+	if s3, ok := l.apis["s3"].(Streaming); ok && hasReason(err, OutdatedSignature) && r.Header.Get("Authorization") == "" {
+		signed, err = sigv4.ParseVersion2(r, s3.ResourcePath(r))
+	}
 	if err != nil {
 		return nil, err
 	}
 	call.Service = signed.Scope.Service
 	api, ok := l.apis[call.Service]
 	_, streams := api.(Streaming)
-	if streams { // S3 alone, which encodes its paths once
+	if streams && !signed.IsVersion2() { // S3 alone, which encodes its paths once
 		if signed, err = sigv4.Parse(r, sigv4.Rules{SingleEncoding: true}); err != nil {
 			return api, err
 		}
@@ -44,7 +47,7 @@ func (l *Listener) route(r *http.Request, call *Call) (API, error) {
 		return nil, minato.Errorf(minato.Unsupported, "Minato does not serve %q, which the credential scope names; it serves %s",
 			call.Service, served).Because(UnknownService)
 	}
-	if region := signed.Scope.Region; region != string(l.cfg.Region) && !isGlobal(call.Service, region) {
+	if region := signed.Scope.Region; region != string(l.cfg.Region) && !isGlobal(call.Service, region) && !signed.IsVersion2() {
 		if streams { // some SDKs sign for the Region that they are told, and come again
 			return api, minato.Errorf(minato.Unauthenticated, "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", region, l.cfg.Region).
 				Because(IncompleteSignature).With("Region", string(l.cfg.Region))
@@ -99,7 +102,7 @@ func bufferBody(w http.ResponseWriter, r *http.Request, signed *sigv4.Signed, se
 // unsigned admits a request without a signature, if it is for an operation that needs none; the API is nil if it is not. Each sender is
 // held to a rate by what it sends, because all pods of a VPC come from one address, and all of them together to another.
 func (l *Listener) unsigned(w http.ResponseWriter, r *http.Request, call *Call) (API, error) {
-	if _, err := sigv4.Parse(r, sigv4.Rules{}); !isUnsigned(err) || !wantsXML(r, call) {
+	if _, err := sigv4.Parse(r, sigv4.Rules{}); !hasReason(err, MissingToken) || !wantsXML(r, call) {
 		return nil, nil
 	}
 	body, err := readBody(w, r)
@@ -118,9 +121,9 @@ func (l *Listener) unsigned(w http.ResponseWriter, r *http.Request, call *Call) 
 	return nil, nil
 }
 
-func isUnsigned(err error) bool {
+func hasReason(err error, reason string) bool {
 	e, ok := errors.AsType[*minato.Error](err)
-	return ok && e.Reason == MissingToken
+	return ok && e.Reason == reason
 }
 
 // readBody reads a body that is no larger than it may be. One that says to be larger is not read at all.

@@ -19,6 +19,8 @@ type Streaming interface {
 	API
 	// MaxBody is the largest body, in bytes.
 	MaxBody() int64
+	// ResourcePath is a request's path as it came, behind the bucket that its host may name: what Signature Version 2 signs.
+	ResourcePath(r *http.Request) string
 }
 
 // stall is how long a stream may stand still.

@@ -21,6 +21,8 @@ type slowAPI struct{ works time.Duration }
 
 func (slowAPI) SigningName() string { return "slow" }
 func (slowAPI) MaxBody() int64      { return 1 << 20 }
+
+func (slowAPI) ResourcePath(r *http.Request) string { return r.URL.EscapedPath() }
 func (a slowAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, err := io.ReadAll(r.Body)
 	if err == nil {

@@ -29,6 +29,8 @@ var (
 type Meta struct {
 	ETag   string            `json:"etag"`
 	Header map[string]string `json:"header,omitempty"`
+	// PartChecksums are those of the parts that an object was uploaded in, in order, if they have any.
+	PartChecksums []string `json:"partChecksums,omitempty"`
 }
 
 // Object is one object, without its contents.

@@ -34,7 +34,7 @@ func (s *Store) List(bucket string, o ListOptions) (l Listing, err error) {
 				key, value = cursor.Next()
 				continue
 			}
-			common := o.commonPrefix(string(key))
+			common := o.CommonPrefix(string(key))
 			if common != "" && common <= o.After {
 				key, value = cursor.Seek(after(common))
 				continue
@@ -60,8 +60,8 @@ func (s *Store) List(bucket string, o ListOptions) (l Listing, err error) {
 	return l, err
 }
 
-// commonPrefix is the key up to its first delimiter after the prefix, empty if it has none.
-func (o *ListOptions) commonPrefix(key string) string {
+// CommonPrefix is a key with the prefix up to its first delimiter after it, empty if it has none.
+func (o *ListOptions) CommonPrefix(key string) string {
 	if o.Delimiter == "" {
 		return ""
 	}

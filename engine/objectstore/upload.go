@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -36,9 +37,11 @@ type Part struct {
 
 // CreateUpload begins an upload.
 func (s *Store) CreateUpload(bucket string, u Upload) (Upload, error) {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	u.ID, u.Begun = hex.EncodeToString(id[:]), s.now().UTC()
+	u.Begun = s.now().UTC()
+	var id [16]byte // in the order of time, in which those of one key are listed
+	binary.BigEndian.PutUint64(id[:], uint64(u.Begun.UnixNano()))
+	_, _ = rand.Read(id[8:]) // never fails
+	u.ID = hex.EncodeToString(id[:])
 	return u, s.update(bucket, func(b *bolt.Bucket) ([]Extent, error) {
 		value, err := json.Marshal(u)
 		if err != nil {

@@ -27,6 +27,9 @@ const (
 // VerifyHead is Verify for a service whose bodies are streams: it takes the body to be what the request says it is, which Body
 // then holds it to.
 func (s *Signed) VerifyHead(secret string, now time.Time) error {
+	if s.IsVersion2() {
+		return s.verifyVersion2(secret, now)
+	}
 	if err := s.checkStreamTime(now); err != nil {
 		return err
 	}

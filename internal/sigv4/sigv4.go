@@ -33,7 +33,7 @@ const (
 	Mismatch   = "SignatureDoesNotMatch"      // it is wrong, covers too little, or is from another time
 	Expired    = "RequestExpired"             // a presigned request came after its end
 	Skewed     = "RequestTimeTooSkewed"       // it is from another time than S3 takes
-	Outdated   = "UnsupportedSignature"       // it is Signature Version 2, as boto3 presigns for S3 by default
+	Outdated   = "UnsupportedSignature"       // it is Signature Version 2, which only ParseVersion2 takes
 )
 
 const (
@@ -84,6 +84,8 @@ type Signed struct {
 	signature    string
 	declaredHash string // x-amz-content-sha256, empty where it was not sent
 	canonical    string // the canonical request up to the payload's hash
+	version2     string // what is signed instead, by Version 2, and until when that is good
+	ends         time.Time
 }
 
 // Parse reads a request's signature; it does not touch the body.
@@ -121,7 +123,7 @@ func parse(r *request) (*Signed, error) {
 		s, err = fromQuery(r, params)
 	case strings.HasPrefix(authorization, "AWS ") || params.has("AWSAccessKeyId"):
 		err = minato.Errorf(minato.Unauthenticated, "The authorization mechanism you have provided is not supported. Please use %s. "+
-			"(The request is signed with Signature Version 2: boto3 wants Config(signature_version='s3v4'), the AWS CLI s3.signature_version = s3v4)", algorithm).Because(Outdated)
+			"(The request is signed with Signature Version 2, which is for presigned requests to S3 only)", algorithm).Because(Outdated)
 	default:
 		err = minato.Errorf(minato.Unauthenticated, "Request is missing Authentication Token").Because(Missing)
 	}
@@ -137,6 +139,9 @@ func parse(r *request) (*Signed, error) {
 
 // Verify signs the request again and compares, after it has checked the time. The body is the whole body, nil for none.
 func (s *Signed) Verify(secret string, body []byte, now time.Time) error {
+	if s.IsVersion2() {
+		return s.verifyVersion2(secret, now)
+	}
 	if err := s.checkTime(now); err != nil {
 		return err
 	}

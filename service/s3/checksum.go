@@ -41,6 +41,16 @@ func IsAlgorithm(name string) bool {
 	return ok
 }
 
+// ChecksumAlgorithm is that of the checksum that is kept of an object, in lower case; empty if there is none.
+func ChecksumAlgorithm(m *objectstore.Meta) string {
+	for algorithm := range algorithms {
+		if _, ok := m.Header[checksumHeader(algorithm)]; ok {
+			return algorithm
+		}
+	}
+	return ""
+}
+
 // Expect is what a client says of a body, so that one that was damaged on its way is refused.
 type Expect struct {
 	MD5       string // Content-MD5, base64; empty for none
@@ -50,10 +60,10 @@ type Expect struct {
 	Checksum func() string
 }
 
-// digest reads a body and computes what is kept of it: the ETag and a checksum.
+// digest reads a body and computes what is kept of it: the ETag and a checksum. Who makes one stops its md5.
 type digest struct {
 	io.Reader
-	md5       hash.Hash
+	md5       *background
 	checksum  hash.Hash
 	algorithm string
 	expect    Expect
@@ -61,7 +71,7 @@ type digest struct {
 }
 
 func newDigest(body io.Reader, expect Expect, header map[string]string) (*digest, error) {
-	d := &digest{md5: md5.New(), algorithm: expect.Algorithm, expect: expect, header: header}
+	d := &digest{md5: newBackground(md5.New()), algorithm: expect.Algorithm, expect: expect, header: header}
 	if d.algorithm == "" {
 		d.algorithm = crc64NVME // as S3 has it where the client does not say
 	}
@@ -80,6 +90,7 @@ func Check(document []byte, expect Expect) error {
 	if err != nil {
 		return err
 	}
+	defer d.md5.Stop()
 	_, _ = io.Copy(io.Discard, d) // a reader of bytes does not fail
 	_, err = d.finish(0)
 	return err
@@ -87,7 +98,7 @@ func Check(document []byte, expect Expect) error {
 
 // finish compares with what the client has said.
 func (d *digest) finish(int64) (objectstore.Meta, error) {
-	sum := d.md5.Sum(nil)
+	sum := d.md5.Sum()
 	if d.expect.MD5 != "" {
 		want, err := base64.StdEncoding.DecodeString(d.expect.MD5)
 		if err != nil || len(want) != md5.Size {
@@ -152,6 +163,7 @@ func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, 
 	if algorithm != "" {
 		checksums = algorithms[algorithm]()
 	}
+	meta := objectstore.Meta{Header: map[string]string{}}
 	for _, p := range parts {
 		b, err := hex.DecodeString(p.ETag)
 		if err != nil {
@@ -164,9 +176,10 @@ func ofParts(parts []objectstore.Part, u objectstore.Upload) (objectstore.Meta, 
 				return objectstore.Meta{}, fmt.Errorf("the checksum of part %d: %w", p.Number, err)
 			}
 			checksums.Write(b)
+			meta.PartChecksums = append(meta.PartChecksums, p.Header[checksumHeader(algorithm)])
 		}
 	}
-	meta := objectstore.Meta{ETag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(parts)), Header: map[string]string{}}
+	meta.ETag = fmt.Sprintf("%x-%d", sums.Sum(nil), len(parts))
 	for name, value := range u.Header {
 		meta.Header[name] = value
 	}

@@ -114,6 +114,7 @@ func (s *Service) PutObject(ctx context.Context, c Caller, in Put) (objectstore.
 	if err != nil {
 		return objectstore.Object{}, err
 	}
+	defer d.md5.Stop()
 	o, err := s.Objects.Put(ctx, b.ID, in.Key, d, d.finish, func(old *objectstore.Object) error { return in.If.check(old, false) })
 	return o, contentError(err)
 }

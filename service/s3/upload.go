@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"minato.dev/minato/engine/objectstore"
@@ -64,6 +63,7 @@ func (s *Service) UploadPart(ctx context.Context, c Caller, r PartRef, body io.R
 	if err != nil {
 		return objectstore.Part{}, err
 	}
+	defer d.md5.Stop()
 	p, err := s.Objects.PutPart(ctx, b.ID, r.Key, r.UploadID, r.Number, d, d.finish)
 	return p, contentError(err)
 }
@@ -106,15 +106,4 @@ func (s *Service) ListParts(ctx context.Context, c Caller, r PartRef) (objectsto
 	}
 	u, parts, err := s.Objects.Upload(b.ID, r.Key, r.UploadID)
 	return u, parts, contentError(err)
-}
-
-// ListUploads are the uploads under way of keys with a prefix.
-func (s *Service) ListUploads(ctx context.Context, c Caller, bucket, prefix string) ([]objectstore.Upload, error) {
-	b, err := s.open(ctx, c, bucket, question{action: "ListBucketMultipartUploads"})
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.Objects.Uploads(b.ID, prefix)
-	slices.SortFunc(list, func(x, y objectstore.Upload) int { return strings.Compare(x.Key+x.ID, y.Key+y.ID) })
-	return list, contentError(err)
 }

@@ -48,6 +48,8 @@ type AssumedRole struct {
 	ID  string     // AROA…:SESSION
 	// SourceIdentity is that of the session, empty for none.
 	SourceIdentity string
+	// PackedPolicySize is how much of what a session may have this one has, in percent: of session policies or of tags, whatever is more.
+	PackedPolicySize int
 }
 
 // AssumeRole gives credentials of a role to those whom its trust policy, and their own policies, allow it. A role that does
@@ -97,7 +99,22 @@ func (s *Service) AssumeRole(ctx context.Context, in AssumeRole) (AssumedRole, e
 		session.Keys = map[string][]string{sourceIdentityKey: {identity}}
 	}
 	t, err := s.iam.IssueSession(ctx, who, session, duration)
-	return AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID, SourceIdentity: in.sourceIdentity()}, err
+	return AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID, SourceIdentity: in.sourceIdentity(), PackedPolicySize: in.packedSize(len(tags))}, err
+}
+
+// policySize is how many characters of session policies there are.
+func (in *AssumeRole) policySize() int {
+	size := len(in.Policy)
+	for _, arn := range in.PolicyARNs {
+		size += len(arn)
+	}
+	return size
+}
+
+// packedSize is how full a session with so many tags is, in percent.
+func (in *AssumeRole) packedSize(tags int) int {
+	percent := func(n, most int) int { return (100*n + most - 1) / most }
+	return max(percent(in.policySize(), maxSessionPolicies), percent(tags, maxSessionTags))
 }
 
 // callersIdentity is the source identity that the calling session has; empty for none.
@@ -273,11 +290,7 @@ func (in *AssumeRole) sessionTags() (tags minato.Tags, transitive []string, err 
 
 // sessionPolicies are the documents of the session policies as they are now.
 func (s *Service) sessionPolicies(ctx context.Context, in AssumeRole, account string) (documents []string, err error) {
-	size := len(in.Policy)
-	for _, arn := range in.PolicyARNs {
-		size += len(arn)
-	}
-	if size > maxSessionPolicies {
+	if size := in.policySize(); size > maxSessionPolicies {
 		return nil, minato.Errorf(minato.Invalid, "Serialized token too large for session: "+
 			"the session policies have %d characters, at most %d are allowed", size, maxSessionPolicies).Because("PackedPolicyTooLarge")
 	}

@@ -91,7 +91,7 @@ func (s *Service) AssumeRoleWithWebIdentity(ctx context.Context, in AssumeRoleWi
 	who := sessionOf(role, in.SessionName)
 	t, err := s.iam.IssueSession(ctx, who, iam.SessionContext{Policies: policies, Keys: token.keys(provider)}, duration)
 	return WebIdentityRole{
-		AssumedRole: AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID},
+		AssumedRole: AssumedRole{Temporary: t, ARN: who.ARN, ID: who.ID, PackedPolicySize: request.packedSize(0)},
 		Subject:     token.Subject, Provider: provider.ARN(), Audience: token.audience,
 	}, err
 }

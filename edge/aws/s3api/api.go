@@ -29,6 +29,18 @@ func (a *API) SigningName() string { return "s3" }
 // MaxBody is the largest body, in bytes.
 func (a *API) MaxBody() int64 { return s3.MaxPut }
 
+// ResourcePath is a request's path behind the bucket that its host may name. A bucket's ends in a slash.
+func (a *API) ResourcePath(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if bucket, ok := virtualHost(r.Host); ok {
+		path = "/" + bucket + path
+	}
+	if strings.Count(path, "/") == 1 && path != "/" {
+		path += "/"
+	}
+	return path
+}
+
 // request is one request, taken apart.
 type request struct {
 	*http.Request
@@ -45,7 +57,7 @@ func (r *request) ctx() context.Context { return r.Context() }
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	call := aws.CallFrom(hr.Context())
 	r := &request{Request: hr, w: w, service: a.service, query: hr.URL.Query()}
-	if r.query.Has("X-Amz-Signature") {
+	if r.query.Has("X-Amz-Signature") || r.query.Has("AWSAccessKeyId") {
 		r.Request = withHoisted(hr, r.query)
 	}
 	r.caller = s3.Caller{Credential: call.Credential, Scope: call.Scope, Context: call.ConditionKeys()}
@@ -173,6 +185,7 @@ var operations = []operation{
 	{"GetBucketReplication", "GET", bucket, "replication", "", none("GetReplicationConfiguration", "ReplicationConfigurationNotFoundError", "The replication configuration was not found")},
 	{"GetBucketEncryption", "GET", bucket, "encryption", "", none("GetEncryptionConfiguration", "ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found")},
 	{"GetObjectLockConfiguration", "GET", bucket, "object-lock", "", none("GetBucketObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")},
+	{"ListObjectVersions", "GET", bucket, "versions", "", listObjectVersions},
 	{"ListObjectsV2", "GET", bucket, "list-type", "", listObjectsV2},
 	{"ListObjects", "GET", bucket, "", "", listObjects},
 	{"HeadBucket", "HEAD", bucket, "", "", headBucket},
@@ -185,6 +198,9 @@ var operations = []operation{
 	{"CreateMultipartUpload", "POST", object, "uploads", "", createUpload},
 	{"CompleteMultipartUpload", "POST", object, "uploadId", "", completeUpload},
 	{"AbortMultipartUpload", "DELETE", object, "uploadId", "", abortUpload},
+	{"GetObjectAcl", "GET", object, "acl", "", getObjectACL},
+	{"GetObjectTagging", "GET", object, "tagging", "", getObjectTagging},
+	{"GetObjectAttributes", "GET", object, "attributes", "", getObjectAttributes},
 	{"GetObject", "GET", object, "", "", getObject},
 	{"HeadObject", "HEAD", object, "", "", headObject},
 	{"CopyObject", "PUT", object, "", "X-Amz-Copy-Source", copyObject},
@@ -211,9 +227,12 @@ func (r *request) operation() (*operation, error) {
 	}
 	op := &operations[i]
 	for _, name := range subresources {
-		if r.query.Has(name) && name != op.query && (name != "partNumber" || !op.takesPart()) {
+		if r.query.Has(name) && name != op.query && !op.takes(name) {
 			return nil, notImplemented("the parameter " + name + " of " + r.Method)
 		}
+	}
+	if err := checkVersion(r.query.Get("versionId")); err != nil {
+		return nil, err
 	}
 	for _, name := range unsupportedHeaders {
 		if r.Header.Get(name) != "" {
@@ -223,9 +242,15 @@ func (r *request) operation() (*operation, error) {
 	return op, r.checkACL()
 }
 
-// takesPart is whether the operation is about a part of an object, if the request names one.
-func (o *operation) takesPart() bool {
-	return o.query == "uploadId" || o.name == "GetObject" || o.name == "HeadObject"
+// takes is whether the operation is about a part, or a version, of an object, if the request names one.
+func (o *operation) takes(parameter string) bool {
+	switch parameter {
+	case "partNumber":
+		return o.query == "uploadId" || o.name == "GetObject" || o.name == "HeadObject"
+	case "versionId":
+		return o.level == object && (o.method == "GET" || o.method == "HEAD" || o.name == "DeleteObject")
+	}
+	return false
 }
 
 // unsupportedHeaders ask for what Minato does not have.

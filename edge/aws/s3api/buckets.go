@@ -152,6 +152,11 @@ func getBucketACL(r *request) error {
 	if err != nil {
 		return err
 	}
+	return r.writeACL(b.Account)
+}
+
+// writeACL answers with the ACL that everything here has: all is its owner's.
+func (r *request) writeACL(account string) error {
 	type grantee struct {
 		Space string `xml:"xmlns:xsi,attr"`
 		Type  string `xml:"xsi:type,attr"`
@@ -165,7 +170,7 @@ func getBucketACL(r *request) error {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ AccessControlPolicy"`
 		Owner   owner
 		Grants  []grant `xml:"AccessControlList>Grant"`
-	}{Owner: owner{ID: b.Account}, Grants: []grant{{grantee{"http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", b.Account}, "FULL_CONTROL"}}})
+	}{Owner: owner{ID: account}, Grants: []grant{{grantee{"http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", account}, "FULL_CONTROL"}}})
 }
 
 // setting answers with what holds for every bucket here.

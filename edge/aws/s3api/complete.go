@@ -85,12 +85,17 @@ func completeUpload(r *request) error {
 func checksumFields(m *objectstore.Meta) (list []field) {
 	for name, value := range m.Header {
 		if algorithm, ok := strings.CutPrefix(name, "x-amz-checksum-"); ok {
-			element := "Checksum" + strings.ToUpper(algorithm)
+			element := checksumElement(algorithm)
 			if algorithm == "type" {
-				element = "ChecksumType"
+				element.Local = "ChecksumType"
 			}
-			list = append(list, field{xml.Name{Local: element}, value})
+			list = append(list, field{element, value})
 		}
 	}
 	return list
+}
+
+// checksumElement is the name of a checksum's element.
+func checksumElement(algorithm string) xml.Name {
+	return xml.Name{Local: "Checksum" + strings.ToUpper(algorithm)}
 }

@@ -47,7 +47,7 @@ func (r *request) page(encode func(string) string, after string, owners bool) (*
 		return nil, objectstore.Listing{}, err
 	}
 	o := objectstore.ListOptions{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter"), After: after, Limit: limit}
-	account, l, err := r.service.ListObjects(r.ctx(), r.caller, r.ref.Bucket, o)
+	account, l, err := r.service.ListObjects(r.ctx(), r.caller, r.ref.Bucket, "ListBucket", o)
 	if err != nil {
 		return nil, l, err
 	}

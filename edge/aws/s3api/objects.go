@@ -207,9 +207,9 @@ func deleteObject(r *request) error {
 // source is the object that a copy is of.
 func (r *request) source() (s3.Ref, error) {
 	raw := r.Header.Get("X-Amz-Copy-Source")
-	path, version, _ := strings.Cut(raw, "?")
-	if version != "" {
-		return s3.Ref{}, notImplemented("a version in x-amz-copy-source")
+	path, version, _ := strings.Cut(raw, "?versionId=")
+	if err := checkVersion(version); err != nil {
+		return s3.Ref{}, err
 	}
 	path, err := url.PathUnescape(path)
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -269,8 +269,8 @@ func deleteObjects(r *request) error {
 		Error   []failed
 	}{}
 	for _, o := range in.Objects {
-		err := notImplemented("a version of " + o.Key)
-		if o.VersionID == "" || o.VersionID == "null" {
+		err := checkVersion(o.VersionID)
+		if err == nil {
 			err = r.service.DeleteObject(r.ctx(), r.caller, s3.Ref{Bucket: r.ref.Bucket, Key: o.Key}, s3.Conditions{Match: o.ETag})
 		}
 		if err != nil {

@@ -260,6 +260,7 @@ func TestMultipart(t *testing.T) {
 		t.Errorf("%d bytes, ETag %s", len(got), *out.ETag)
 	}
 	testParts(t, c, *key, string(first), "end")
+	testAttributes(t, c, *key, l.Parts)
 	must(t, 0, complete(done...)) // as a client does that did not see the answer
 	refused(t, complete(done[0]), "InvalidPart", "completed with others")
 	put(t, c, *key, "another")

@@ -134,38 +134,3 @@ func listParts(r *request) error {
 	}
 	return r.writeXML(out)
 }
-
-func listUploads(r *request) error {
-	list, err := r.service.ListUploads(r.ctx(), r.caller, r.ref.Bucket, r.query.Get("prefix"))
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{"delimiter", "key-marker", "upload-id-marker"} {
-		if r.query.Get(name) != "" {
-			return notImplemented("the parameter " + name + " of ListMultipartUploads")
-		}
-	}
-	encode, err := r.encoder()
-	if err != nil {
-		return err
-	}
-	type upload struct {
-		Key          string
-		UploadID     string `xml:"UploadId"`
-		Initiated    string
-		StorageClass string
-	}
-	out := struct {
-		XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
-		Bucket       string
-		Prefix       string
-		EncodingType string `xml:",omitempty"`
-		MaxUploads   int
-		IsTruncated  bool
-		Upload       []upload
-	}{Bucket: r.ref.Bucket, Prefix: encode(r.query.Get("prefix")), EncodingType: r.query.Get("encoding-type"), MaxUploads: len(list)}
-	for _, u := range list {
-		out.Upload = append(out.Upload, upload{encode(u.Key), u.ID, u.Begun.Format(timeForm), "STANDARD"})
-	}
-	return r.writeXML(out)
-}

@@ -33,6 +33,8 @@ type assumeRoleOutput struct {
 	Credentials     credentials
 	AssumedRoleUser assumedRoleUser
 	SourceIdentity  string
+
+	PackedPolicySize *int
 }
 
 type assumedRoleUser struct {
@@ -71,7 +73,15 @@ func (h handlers) assumeRole(ctx context.Context, in *assumeRoleInput) (*assumeR
 	if err != nil {
 		return nil, err
 	}
-	return &assumeRoleOutput{wireCredentials(role.Temporary), assumedRoleUser{role.ID, role.ARN.String()}, role.SourceIdentity}, nil
+	return &assumeRoleOutput{wireCredentials(role.Temporary), assumedRoleUser{role.ID, role.ARN.String()}, role.SourceIdentity, packedSize(role)}, nil
+}
+
+// packedSize is nil for a session that has nothing to pack.
+func packedSize(role sts.AssumedRole) *int {
+	if role.PackedPolicySize == 0 {
+		return nil
+	}
+	return &role.PackedPolicySize
 }
 
 func tagsOf(list []tag) (minato.Tags, error) {

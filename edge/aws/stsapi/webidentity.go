@@ -24,6 +24,7 @@ type webIdentityOutput struct {
 	AssumedRoleUser             assumedRoleUser
 	Provider                    string
 	Audience                    string
+	PackedPolicySize            *int
 }
 
 // assumeRoleWithWebIdentity comes without a signature: the token is the proof.
@@ -52,6 +53,6 @@ func (h handlers) assumeRoleWithWebIdentity(ctx context.Context, in *webIdentity
 	}
 	return &webIdentityOutput{
 		Credentials: wireCredentials(role.Temporary), SubjectFromWebIdentityToken: role.Subject,
-		AssumedRoleUser: assumedRoleUser{role.ID, role.ARN.String()}, Provider: role.Provider.String(), Audience: role.Audience,
+		AssumedRoleUser: assumedRoleUser{role.ID, role.ARN.String()}, Provider: role.Provider.String(), Audience: role.Audience, PackedPolicySize: packedSize(role.AssumedRole),
 	}, nil
 }
