@@ -1,7 +1,6 @@
 package minato
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -33,7 +32,7 @@ func (a ARN) String() string {
 	if a.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", a.Partition, a.Service, a.Region, a.Account, a.Resource)
+	return "arn:" + a.Partition + ":" + a.Service + ":" + a.Region + ":" + a.Account + ":" + a.Resource
 }
 
 // IsZero is whether no ARN is there.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -205,7 +206,7 @@ func (s *sibling) login(t *testing.T) testenv.Result {
 		"auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
 }
 
-// unbroken asks a cluster's kube-apiserver without a pause until the test calls what it returns, which wants every answer to have come.
+// unbroken asks a cluster's kube-apiserver fifty times a second until the test calls what it returns, which wants every answer to have come.
 func unbroken(t *testing.T, k *cluster) (stop func()) {
 	t.Helper()
 	api := newKubeAPI(t, k, getToken(t, k.client, k.name))
@@ -214,7 +215,9 @@ func unbroken(t *testing.T, k *cluster) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for ctx.Err() == nil && failed == nil {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for ; ctx.Err() == nil && failed == nil; <-tick.C {
 			status, body, err := api.do(ctx, http.MethodGet, "/api/v1/namespaces/default", nil)
 			switch {
 			case ctx.Err() != nil:

@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/access/policies"
@@ -128,11 +129,13 @@ func outdated(u User, today Mapping) string {
 // reason names the entry and the policy as the audit log of EKS does. There the form is known for policies that hold in the
 // whole cluster; for those that hold in namespaces it is that of RBAC, by analogy.
 func (g grant) reason(record *eks.AccessEntry, namespace string) string {
-	kind, name := "ClusterRoleBinding", record.PrincipalARN.String()+"+"+g.policy.ARN.String()
+	policy := g.policy.ARN.String()
+	kind, name := "ClusterRoleBinding", record.PrincipalARN.String()+"+"+policy
 	if g.namespaced() {
 		kind, name = "RoleBinding", name+"/"+namespace
 	}
-	return fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q", kind, name, g.policy.ARN, record.PrincipalID)
+	return "EKS Access Policy: allowed by " + kind + " " + strconv.Quote(name) + " of ClusterRole " + strconv.Quote(policy) +
+		" to User " + strconv.Quote(record.PrincipalID)
 }
 
 // principalOf is the principal that newUser described; false if the user is none of ours.

@@ -72,7 +72,10 @@ func (k *keeper) boot(g guestConfig) error {
 		return err
 	}
 	k.services = []*service{
-		{name: "containerd", path: programsFolder + "/containerd", args: []string{"--config", containerdConfigFile}, log: os.NewFile(containerdLogFD, "containerd.log")},
+		{
+			name: "containerd", path: programsFolder + "/containerd", args: []string{"--config", containerdConfigFile},
+			log: os.NewFile(containerdLogFD, "containerd.log"), env: []string{"HTTPS_PROXY=" + g.Registries},
+		},
 		{
 			name: "kubelet", path: programsFolder + "/kubelet", args: kubelet, log: os.NewFile(kubeletLogFD, "kubelet.log"),
 			after: []<-chan struct{}{k.networkUp, k.containerdUp}, env: []string{"GOGC=65"},

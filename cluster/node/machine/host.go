@@ -37,7 +37,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	h := &host{Config: c, spec: spec, began: time.Now(), status: newStatus()}
+	h := &host{Config: c, spec: spec, began: time.Now(), status: newStatus(), registries: newRegistries(c.Log)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stopStatus, err := h.serveStatus()
@@ -55,10 +55,11 @@ func Run(ctx context.Context, c Config) error {
 // host is the host's half at work.
 type host struct {
 	Config
-	spec   Spec
-	began  time.Time
-	status *status
-	groups cgroups
+	spec       Spec
+	began      time.Time
+	status     *status
+	registries *registries
+	groups     cgroups
 }
 
 // run makes the machine in one go; what of it can be done side by side is.
@@ -118,11 +119,11 @@ func (h *host) phase(name string) {
 func (h *host) guestConfig() guestConfig {
 	return guestConfig{
 		Spec: h.spec, Root: runFile(h.Home, h.spec.InstanceID, rootFolder), Disk: diskFile(h.Home, h.spec.InstanceID),
-		Images: h.prepared(), Resolver: resolver(h.spec.Network),
+		Images: h.prepared(), Resolver: resolver(h.spec.Network), Registries: h.registries.url(),
 	}
 }
 
-// connect plugs the node into its VPC and gives it its metadata service.
+// connect plugs the node into its VPC and gives it its metadata service and its way to registries.
 func (h *host) connect(ctx context.Context, g *guest) error {
 	port, err := h.spec.Network.port()
 	if err != nil {
@@ -133,6 +134,9 @@ func (h *host) connect(ctx context.Context, g *guest) error {
 		return err
 	}
 	if err := h.serveMetadata(ctx, ns); err != nil {
+		return err
+	}
+	if err := h.registries.serve(ctx, ns); err != nil {
 		return err
 	}
 	h.phase("network")

@@ -17,6 +17,8 @@ type guestConfig struct {
 	Disk     string `json:"disk"`             // the file with the node's disk
 	Images   string `json:"images,omitempty"` // the folder with prepared images, if there are any
 	Resolver string `json:"resolver"`
+	// Registries is the proxy by which containerd reaches registries elsewhere, with its password.
+	Registries string `json:"registries"`
 }
 
 // order is what the host's half says after that.
