@@ -1,10 +1,14 @@
 package gate
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
-// conn is one admitted client connection. Its fields but client are guarded by the endpoint's mutex.
+// conn is one admitted client connection. Its fields but client and opened are guarded by the endpoint's mutex.
 type conn struct {
 	client  *net.TCPConn
+	opened  time.Time
 	backend *net.TCPConn // nil until one has accepted
 	addr    string       // the backend's
 	ended   bool         // by closeQuiet

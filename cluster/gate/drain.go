@@ -17,6 +17,9 @@ const (
 	answeredFor = 10 * time.Millisecond
 	// askedFor is how long nothing must have come after the client's: it waits for news, as watches do, not for an answer.
 	askedFor = time.Second
+	// freshFor is how long a connection is taken for one on which the first request is still to come: nobody connects to ask nothing, but
+	// on a busy machine the end of the TLS handshake may be long before it, and few clients repeat the first request of a connection.
+	freshFor = time.Second
 	// drainPatience is after how long a client that asks again at once, every time, is cut off just behind an answer.
 	drainPatience = 1500 * time.Millisecond
 )
@@ -42,7 +45,7 @@ func (e *endpoint) closeQuiet(leaving []string, patient bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for c := range e.conns {
-		if c.backend == nil || c.ended || !slices.Contains(leaving, c.addr) || !quiet(c.client, patient) {
+		if c.backend == nil || c.ended || !slices.Contains(leaving, c.addr) || time.Since(c.opened) < freshFor || !quiet(c.client, patient) {
 			continue
 		}
 		c.ended = true

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // endpoint is one cluster's port: its listeners, its open connections and where new ones go.
@@ -164,7 +165,7 @@ func (e *endpoint) admit(client *net.TCPConn) {
 		e.refuse(client, resultForbidden)
 		return
 	}
-	c := &conn{client: client}
+	c := &conn{client: client, opened: time.Now()}
 	if !e.add(c) {
 		e.refuse(client, resultLimit)
 		return

@@ -246,6 +246,7 @@ func TestLeavingBackendIsDrained(t *testing.T) {
 	release := make(chan struct{})
 	old, young := slowBackend(t, "old", release), backend(t, "new")
 	w.set(anyone(w, old))
+	began := time.Now()
 	idle, busy := w.dial("127.0.0.1"), w.dial("127.0.0.1")
 	idle.ask("1")
 	r := anyone(w, young)
@@ -264,6 +265,9 @@ func TestLeavingBackendIsDrained(t *testing.T) {
 	for name, c := range map[string]*caller{"idle": idle, "busy": busy} {
 		if _, err := c.r.ReadString('\n'); !errors.Is(err, io.EOF) {
 			t.Errorf("the %s connection to the old backend ends with %v, want EOF", name, err)
+		}
+		if age := time.Since(began); age < freshFor {
+			t.Errorf("the %s connection ends when it is %s old, before its client can have asked", name, age)
 		}
 	}
 	must(t, idle.Close())
