@@ -234,7 +234,7 @@ func unbroken(t *testing.T, k *cluster) (stop func()) {
 		cancel()
 		<-ended
 		if failed != nil {
-			t.Errorf("of %d requests meanwhile the last failed: %v", asked, failed)
+			t.Errorf("%s: of %d requests meanwhile the last failed: %v", k.name, asked, failed)
 		}
 	}
 }
