@@ -96,10 +96,10 @@ func (awsAuthStep) do(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if _, err := access.ParseAWSAuth(data); err != nil {
+	if wrong := malformed(data); wrong != "" {
 		p.issues = append(p.issues, eks.HealthIssue{
 			Code:        issueConfiguration,
-			Message:     "The ConfigMap kube-system/aws-auth is malformed, so changes of it have no effect: " + strings.ReplaceAll(err.Error(), "\n", "; "),
+			Message:     "The ConfigMap kube-system/aws-auth is malformed, so changes of it have no effect: " + wrong,
 			ResourceIDs: []string{p.cluster.ARN().String()},
 		})
 	}
@@ -148,10 +148,16 @@ func wrongWithAWSAuth(e kubeapi.Event) (string, error) {
 	if err := json.Unmarshal(e.Object, &configMap); err != nil {
 		return "", err
 	}
-	if _, err := access.ParseAWSAuth(configMap.Data); err != nil {
-		return err.Error(), nil
+	return malformed(configMap.Data), nil
+}
+
+// malformed is why the ConfigMap's data cannot be read as aws-auth; empty when they can.
+func malformed(data map[string]string) string {
+	_, err := access.ParseAWSAuth(data)
+	if err == nil {
+		return ""
 	}
-	return "", nil
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // awsAuth reads the ConfigMap, if there is one.
