@@ -233,6 +233,9 @@ func unbroken(t *testing.T, k *cluster) (stop func()) {
 		t.Helper()
 		cancel()
 		<-ended
+		if asked == 0 {
+			t.Errorf("%s: nothing was asked meanwhile", k.name)
+		}
 		if failed != nil {
 			t.Errorf("%s: of %d requests meanwhile the last failed: %v", k.name, asked, failed)
 		}
