@@ -54,6 +54,7 @@ type harbour struct {
 	// crashingIn is a part of the paths of programs that crash; empty are all.
 	crashingIn string
 	interrupt  func(what string) error
+	issues     []eks.HealthIssue // of clusters' resources
 }
 
 type fakeProcess struct {
@@ -97,6 +98,7 @@ func newHarbour(t *testing.T) *harbour {
 		HookApplied:         func(context.Context, store.Revision) error { return h.at("hook") },
 		GateState:           h.gateState,
 		DeleteSecurityGroup: h.deleteGroup,
+		ResourceIssues:      func(context.Context, *eks.Cluster) []eks.HealthIssue { return h.issues },
 	}
 	h.restart()
 	t.Cleanup(func() {
