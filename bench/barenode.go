@@ -73,8 +73,8 @@ func startBareNode(ctx context.Context, o options) (*bareNode, error) {
 	return b, nil
 }
 
-func (b *bareNode) timePod() (took time.Duration, err error) {
-	return took, b.ask("pod", &took)
+func (b *bareNode) timePod(wait time.Duration) (took podTimes, err error) {
+	return took, b.ask(wait.String(), &took)
 }
 
 // memory is the private memory of its two programs.
@@ -192,8 +192,14 @@ func beBareNode(bin, minor, dir string) error {
 			answer = map[string]int64{
 				"containerd": privateBytes(b.processes[last].Process.Pid), "kubelet": privateBytes(b.processes[last+1].Process.Pid),
 			}
-		} else if answer, err = ask.timePod(ctx, fmt.Sprintf("pod-%d", n)); err != nil {
-			return err
+		} else {
+			wait, err := time.ParseDuration(lines.Text())
+			if err != nil {
+				return err
+			}
+			if answer, err = ask.timePod(ctx, fmt.Sprintf("pod-%d", n), podLogs, wait); err != nil {
+				return err
+			}
 		}
 		if err := out.Encode(answer); err != nil {
 			return err
