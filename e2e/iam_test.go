@@ -41,24 +41,46 @@ var iamRows = []iamRow{
 		"eks create-cluster --name iam-rows --role-arn ROLE --resources-vpc-config subnetIds=SUBNETS", "is not authorized to perform: iam:PassRole"},
 }
 
+// managedRows attach one of AWS's own policies: what a user may do then, and what not.
+var managedRows = []struct{ policy, allowed, refused string }{
+	{"PowerUserAccess", list, "iam list-users"},
+	{"ReadOnlyAccess", "s3api list-buckets", "iam create-user --user-name third"},
+	{"job-function/ViewOnlyAccess", "iam list-users", list},
+	{"IAMReadOnlyAccess", "iam get-user --user-name iam-rows", "iam create-user --user-name third"},
+	{"AmazonEKSMCPReadOnlyAccess", "eks list-clusters", "eks create-cluster --name iam-rows --role-arn ROLE --resources-vpc-config subnetIds=SUBNETS"},
+	{"AmazonEC2ReadOnlyAccess", "ec2 describe-vpcs", "ec2 create-security-group --group-name iam-rows --description x"},
+	{"AmazonSSMReadOnlyAccess", "ssm describe-activations", "iam list-users"},
+}
+
 // TestIAM: what a user may do, on each API, is what inline policies, groups and boundaries say, from the next request on.
 func TestIAM(t *testing.T) {
 	t.Parallel()
 	admin := testenv.Shared(t).Admin(t)
 	u := newUser(t, admin, "iam-rows")
 	role := createRole(t, admin, "iam-rows")
+	names := strings.NewReplacer("ROLE", role, "SUBNETS", subnets(t, admin))
+	fill := func(command string) []string { return strings.Fields(names.Replace(command)) }
 	for _, row := range iamRows {
 		putPolicy(t, admin, "user", "iam-rows", row.statements)
-		command := strings.Fields(strings.NewReplacer("ROLE", role, "SUBNETS", subnets(t, admin)).Replace(row.command))
-		r := u.TryAWS(t, command...)
+		r := u.TryAWS(t, fill(row.command)...)
 		if allowed := r.ExitCode == 0; allowed != (row.want == "") || !strings.Contains(r.Stderr, row.want) {
 			t.Errorf("%s: want %q\n%s", row.name, row.want, r)
 		}
 	}
 
+	admin.AWS(t, "iam", "delete-user-policy", "--user-name", "iam-rows", "--policy-name", "rows")
+	for _, row := range managedRows {
+		which := []string{"--user-name", "iam-rows", "--policy-arn", "arn:aws:iam::aws:policy/" + row.policy}
+		admin.AWS(t, append([]string{"iam", "attach-user-policy"}, which...)...)
+		u.AWS(t, strings.Fields(row.allowed)...)
+		u.RefusedAWS(t, []string{"not authorized to perform"}, fill(row.refused)...)
+		admin.AWS(t, append([]string{"iam", "detach-user-policy"}, which...)...)
+	}
+	admin.RefusedAWS(t, []string{"(NoSuchEntity)", "Policy arn:aws:iam::aws:policy/Nonsense does not exist or is not attachable."},
+		"iam", "attach-role-policy", "--role-name", "iam-rows", "--policy-arn", "arn:aws:iam::aws:policy/Nonsense")
+
 	boundary := admin.AWS(t, "iam", "create-policy", "--policy-name", "iam-rows", "--policy-document",
 		policy(t, `{"Effect":"Allow","Action":"eks:*","Resource":"*"}`), "--query", "Policy.Arn", "--output", "text")
-	admin.AWS(t, "iam", "delete-user-policy", "--user-name", "iam-rows", "--policy-name", "rows")
 	admin.AWS(t, "iam", "create-group", "--group-name", "iam-rows")
 	putPolicy(t, admin, "group", "iam-rows", anything)
 	admin.AWS(t, "iam", "add-user-to-group", "--group-name", "iam-rows", "--user-name", "iam-rows")
