@@ -80,7 +80,7 @@ func (a *kubeAsker) deploy(ctx context.Context, replicas int) error {
 
 // object is what of a node or a pod says whether it is Ready.
 type object struct {
-	Metadata struct{ Name string }
+	Metadata struct{ Name, UID string }
 	Spec     struct{ ProviderID string }
 	Status   struct {
 		Phase, PodIP string

@@ -84,6 +84,21 @@ func (a *kubeAsker) nodeMemory(ctx context.Context) (map[string]int64, error) {
 	if err := sleep(ctx, settle); err != nil {
 		return nil, err
 	}
+	processes, err := a.nodeProcesses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	memory := map[string]int64{}
+	for program, pids := range processes {
+		for _, pid := range pids {
+			memory[program] += privateBytes(pid)
+		}
+	}
+	return memory, nil
+}
+
+// nodeProcesses are the processes of all that runs on the one node, by program.
+func (a *kubeAsker) nodeProcesses(ctx context.Context) (map[string][]int, error) {
 	var list objects
 	if err := a.do(ctx, http.MethodGet, "/api/v1/nodes", "", &list); err != nil {
 		return nil, err
@@ -92,7 +107,7 @@ func (a *kubeAsker) nodeMemory(ctx context.Context) (map[string]int64, error) {
 		return nil, fmt.Errorf("there are %d nodes, not one", len(list.Items))
 	}
 	instance := path.Base(list.Items[0].Spec.ProviderID)
-	memory, seen := map[string]int64{}, map[int]bool{}
+	processes, seen := map[string][]int{}, map[int]bool{}
 	err := filepath.WalkDir("/sys/fs/cgroup", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != "cgroup.procs" || !strings.Contains(name, "/minato/"+instance+"/") {
 			return nil //nolint:nilerr // a group that has just gone
@@ -108,11 +123,12 @@ func (a *kubeAsker) nodeMemory(ctx context.Context) (map[string]int64, error) {
 			}
 			seen[pid] = true
 			comm, _ := os.ReadFile("/proc/" + field + "/comm")
-			memory[strings.TrimSpace(string(comm))] += privateBytes(pid)
+			program := strings.TrimSpace(string(comm))
+			processes[program] = append(processes[program], pid)
 		}
 		return nil
 	})
-	return memory, err
+	return processes, err
 }
 
 // nodeTimes are since CreateNodegroup.

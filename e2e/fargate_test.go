@@ -20,7 +20,7 @@ echo $subnet
 `
 
 // testFargate: a pod that a Fargate profile selects gets a machine of its own, of its size, where nothing else goes; the machine goes
-// with the pod.
+// with the pod. One that cannot have a machine, and cannot even be told so, does not hold it up, and is tried again.
 func (n *realNodes) testFargate(t *testing.T) {
 	c := n.client
 	file := filepath.Join(t.TempDir(), "trust.json")
@@ -34,6 +34,9 @@ func (n *realNodes) testFargate(t *testing.T) {
 		"--selectors", `[{"namespace":"alone","labels":{"runtime":"fargate"}}]`}, profile...)...)
 	c.AWS(t, append([]string{"eks", "wait", "fargate-profile-active"}, profile...)...)
 	n.kubectl(t, "create", "namespace", "alone")
+	loud := n.silenceFargate(t)
+	n.kubectl(t, "-n", "alone", "run", "huge", "--image=minato.local/echo", "--labels=runtime=fargate", "--overrides",
+		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"99"}}}]}}`)
 	// As many processors as this machine may not have.
 	n.kubectl(t, "-n", "alone", "run", "picked", "--image=minato.local/echo", "--labels=runtime=fargate", "--overrides",
 		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"3500m","memory":"256Mi"}}}]}}`)
@@ -55,6 +58,13 @@ func (n *realNodes) testFargate(t *testing.T) {
 			t.Errorf("there are also pods %s on the node", others)
 		}
 	}
+	loud()
+	testenv.Eventually(t, func() error {
+		if said := n.kubectl(t, "-n", "alone", "get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name=='huge')].message}"); !strings.Contains(said, "16vCPU 120GB at most") {
+			return fmt.Errorf("a pod that is too large is told %q", said)
+		}
+		return nil
+	})
 	n.kubectl(t, "delete", "namespace", "alone", "--wait=false")
 	testenv.Eventually(t, func() error {
 		if left := n.kubectl(t, "get", "node", node, "--ignore-not-found", "-o", "name"); left != "" {
@@ -64,4 +74,22 @@ func (n *realNodes) testFargate(t *testing.T) {
 	})
 	c.AWS(t, append([]string{"eks", "delete-fargate-profile"}, profile...)...)
 	c.AWS(t, append([]string{"eks", "wait", "fargate-profile-deleted"}, profile...)...)
+}
+
+// silenceFargate has the cluster refuse Fargate's events about the pod huge until loud is called.
+func (n *realNodes) silenceFargate(t *testing.T) (loud func()) {
+	t.Helper()
+	n.kubectl(t, "create", "-f", n.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"silence"},"spec":{
+		"failurePolicy":"Fail","matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["events"]}]},
+		"validations":[{"expression":"object.involvedObject.name != 'huge'","message":"not a word of it"}]}}`))
+	n.kubectl(t, "create", "-f", n.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"silence"},
+		"spec":{"policyName":"silence","validationActions":["Deny"]}}`))
+	event := n.file(t, `{"apiVersion":"v1","kind":"Event","metadata":{"name":"try","namespace":"alone"},"involvedObject":{"kind":"Pod","name":"huge","namespace":"alone"}}`)
+	testenv.Eventually(t, func() error {
+		if r := n.client.TryKubectl(t, n.config, "create", "-f", event, "--dry-run=server"); !strings.Contains(r.Stderr, "not a word of it") {
+			return fmt.Errorf("the policy does not hold yet: %s", r)
+		}
+		return nil
+	})
+	return func() { n.kubectl(t, "delete", "validatingadmissionpolicybinding", "silence") }
 }

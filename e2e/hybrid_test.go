@@ -18,20 +18,15 @@ import (
 	"minato.dev/minato/service/ssm"
 )
 
-// Where the other host is in TestHybridNode: a network namespace, behind a network that nothing else uses.
-const (
-	hostNamespace = "minato-e2e-hybrid"
-	hostLink      = "mhybrid0"
-	hereAddress   = "10.253.77.1"
-	hostAddress   = "10.253.77.2"
-)
+// hybridMachine is the machine that becomes a node in TestHybridNode.
+var hybridMachine = otherMachine{namespace: "minato-e2e-hybrid", link: "mhybrid0", here: "10.253.77.1", address: "10.253.77.2"}
 
 // TestHybridNode: a machine elsewhere registers with an activation, becomes a node, and runs a pod whose logs and shell are reached
 // through its tunnel. The activation is used up; a machine that is deregistered loses its tunnel.
 func TestHybridNode(t *testing.T) {
 	testenv.NeedNodes(t)
-	otherHost(t)
-	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hereAddress}})
+	hybridMachine.start(t)
+	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hybridMachine.here}})
 	c := e.Admin(t)
 	role := createHybridRole(t, c)
 	k := createCluster(t, c, "hybrid", "--access-config", "authenticationMode=API", "--no-bootstrap-self-managed-addons",
@@ -44,7 +39,7 @@ func TestHybridNode(t *testing.T) {
 	}
 	join := func(dir string, flags ...string) *exec.Cmd {
 		cmd := exec.Command("nsenter", append([]string{
-			"--net=/run/netns/" + hostNamespace, e.Binary(), "node", "join", "--dir", dir, "--server", "https://" + tlsProxy(t, e),
+			"--net=/run/netns/" + hybridMachine.namespace, e.Binary(), "node", "join", "--dir", dir, "--server", "https://" + tlsProxy(t, e),
 			"--ca", e.Home.Path("pki", "ca.crt"), "--cluster", k.name, "--activation-id", activation.ActivationId,
 			"--activation-code", activation.ActivationCode,
 		}, flags...)...)
@@ -152,31 +147,6 @@ func createHybridRole(t *testing.T, c *testenv.Client) string {
 		"--query", "Role.Arn", "--output", "text")
 }
 
-// otherHost makes a network namespace that stands for another host, and takes it away in the end.
-func otherHost(t *testing.T) {
-	t.Helper()
-	remove := func() {
-		_ = exec.Command("ip", "netns", "del", hostNamespace).Run()
-		_ = exec.Command("ip", "link", "del", hostLink).Run()
-	}
-	remove() // of a test that was killed
-	t.Cleanup(remove)
-	for _, args := range []string{
-		"netns add " + hostNamespace,
-		"link add " + hostLink + " type veth peer name eth0 netns " + hostNamespace,
-		"addr add " + hereAddress + "/24 dev " + hostLink,
-		"link set " + hostLink + " up",
-		"-n " + hostNamespace + " addr add " + hostAddress + "/24 dev eth0",
-		"-n " + hostNamespace + " link set eth0 up",
-		"-n " + hostNamespace + " link set lo up",
-		"-n " + hostNamespace + " route add default via " + hereAddress,
-	} {
-		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v: %s", args, err, out)
-		}
-	}
-}
-
 // nodeFolder is a folder for a node, whose mounts go with it. It has a disk of its own: kubelet evicts every pod where little is free.
 func nodeFolder(t *testing.T) string {
 	t.Helper()
@@ -248,7 +218,7 @@ func tlsProxy(t *testing.T, e *testenv.Env) string {
 	if err != nil || json.Unmarshal(b, &config) != nil {
 		t.Fatalf("reading config.json: %v", err)
 	}
-	l, err := net.Listen("tcp", hereAddress+":0")
+	l, err := net.Listen("tcp", hybridMachine.here+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

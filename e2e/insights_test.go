@@ -169,6 +169,7 @@ func TestInsights(t *testing.T) {
 		return nil
 	})
 
+	k.losesResources(t)
 	k.kubectl(t, "delete", "-f", manifest, "-f", unapplied)
 	e.Minato(t, "clock", "advance", "1h", "--home", string(e.Home))
 	k.refresh(t)

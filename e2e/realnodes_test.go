@@ -27,14 +27,15 @@ spec:
       evictionPressureTransitionPeriod: 1s
 `
 
-// TestRealNodes: ports of a node are served; a pod whose image does not exist says so; a node whose disk is full evicts, and heals;
+// TestRealNodes: ports of a node are served; a pod whose image does not exist says so; images come from registries elsewhere; a node whose disk is full evicts, and heals;
 // Fargate pods have nodes of their own; and while nodes are replaced and removed, a PodDisruptionBudget holds.
 func TestRealNodes(t *testing.T) {
 	t.Parallel()
 	testenv.NeedNodes(t)
-	c := testenv.Shared(t).Admin(t)
+	e := testenv.Shared(t)
+	c := e.Admin(t)
 	k := createCluster(t, c, "real", "--kubernetes-version", "1.35")
-	n := &realNodes{cluster: k}
+	n := &realNodes{cluster: k, registry: otherRegistry(t, e)}
 	template := n.createTemplate(t)
 	release := c.AWS(t, "ssm", "get-parameters-by-path", "--path", "/aws/service/eks/optimized-ami/1.35", "--recursive",
 		"--query", "Parameters[?ends_with(Name, 'release_version')].Value", "--output", "text")
@@ -46,6 +47,7 @@ func TestRealNodes(t *testing.T) {
 
 	t.Run("host port", n.testHostPort)
 	t.Run("no image", n.testNoImage)
+	t.Run("other registry", n.testOtherRegistry)
 	t.Run("full disk", n.testFullDisk)
 	t.Run("fargate", n.testFargate)
 	t.Run("roll and scale", func(t *testing.T) { n.testRoll(t, template) })
@@ -58,6 +60,7 @@ func TestRealNodes(t *testing.T) {
 // realNodes is a cluster with real nodes.
 type realNodes struct {
 	*cluster
+	registry string // on another machine
 }
 
 func (n *realNodes) createTemplate(t *testing.T) (id string) {

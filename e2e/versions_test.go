@@ -167,6 +167,11 @@ func TestSupportCalendar(t *testing.T) {
 	if got := admin.AWS(t, "eks", "describe-cluster-versions", "--version-status", "EXTENDED_SUPPORT", "--query", "clusterVersions[].clusterVersion", "--output", "text"); !slices.Contains(strings.Fields(got), "1.35") || strings.Contains(got, "1.36") {
 		t.Errorf("in extended support are %s, want 1.35 and not 1.36", got)
 	}
+	for filter, has := range map[string]bool{"--no-include-all": false, "--include-all": true, "--version-status=UNSUPPORTED": true, "--status=unsupported": true} {
+		if got := admin.AWS(t, "eks", "describe-cluster-versions", filter, "--query", "clusterVersions[].clusterVersion", "--output", "text"); slices.Contains(strings.Fields(got), "1.31") != has {
+			t.Errorf("with %s there are %s; is 1.31, which has no support, to be among them: %t", filter, got, has)
+		}
+	}
 	// 121 days at 0.10 USD an hour, and a month of 730 hours.
 	if got := e.Minato(t, "cost"); !strings.Contains(got, "290.4") || !strings.Contains(got, "73.00") || !strings.Contains(got, "ROSA HCP") {
 		t.Errorf("minato cost says:\n%s", got)

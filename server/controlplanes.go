@@ -49,6 +49,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 		GateState:      s.gateState,
 		HookApplied:    s.hookApplied,
 
+		ResourceIssues:      s.resourceIssues,
 		DeleteSecurityGroup: s.deleteSecurityGroup,
 	})
 	if err := s.planes.StopLeftovers(ctx); err != nil {
@@ -69,6 +70,7 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 	s.clock.OnMove(func() { s.enqueueClusters(controller) }) // certificates fall due
 	s.goRun("control planes", s.planes.Run)
 	s.goRun("control planes", controller.Run)
+	s.watchResources(controller)
 	s.goRun("what users change in clusters", func(ctx context.Context) error {
 		return s.planes.Follow(ctx, func(clusterID string) { s.wakeCluster(ctx, controller, clusterID) })
 	})

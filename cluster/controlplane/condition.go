@@ -39,5 +39,6 @@ func (p *pass) health(err error) {
 	if pr.code == "" {
 		return
 	}
-	p.cluster.Status.Health = []eks.HealthIssue{{Code: pr.code, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}}
+	issue := eks.HealthIssue{Code: pr.code, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}
+	p.cluster.Status.Health = append([]eks.HealthIssue{issue}, p.issues...)
 }

@@ -56,6 +56,9 @@ type Deps struct {
 	// HookApplied waits until the webhooks decide by a revision of the store.
 	HookApplied func(ctx context.Context, rev store.Revision) error
 
+	// ResourceIssues are what is wrong with the AWS resources of a cluster.
+	ResourceIssues func(ctx context.Context, c *eks.Cluster) []eks.HealthIssue
+
 	// DeleteSecurityGroup removes the cluster's security group. It may be repeated.
 	DeleteSecurityGroup func(ctx context.Context, scope minato.Scope, id string) error
 }
@@ -117,6 +120,9 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (again time.Durat
 		steps = c.demolish
 	}
 	p := newPass(item)
+	if !p.neverActive() {
+		p.issues = c.deps.ResourceIssues(ctx, &item.Value)
+	}
 	work, release := c.untilChanged(ctx, item)
 	failed := c.run(work, p, steps)
 	p.started()

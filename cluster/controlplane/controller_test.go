@@ -336,10 +336,21 @@ func TestEndpointPortTaken(t *testing.T) {
 	if st.Status != eks.ClusterActive || h.plane(id).Port != port {
 		t.Errorf("status %s port %d, want ACTIVE on %d", st.Status, h.plane(id).Port, port)
 	}
+	// What is wrong with the cluster's resources is told beside that.
+	h.issues = []eks.HealthIssue{{Code: "IamRoleNotFound"}}
+	_, _ = h.controller.Reconcile(t.Context(), id)
+	if health := h.cluster(id).Status.Health; len(health) != 2 || health[0].Code != issueUnreachable || health[1].Code != "IamRoleNotFound" {
+		t.Errorf("health %+v, want the port and the role", health)
+	}
 	delete(h.taken, port)
 	h.pass(id)
+	if health := h.cluster(id).Status.Health; len(health) != 1 || health[0].Code != "IamRoleNotFound" {
+		t.Errorf("health %+v after the port came free, want the role", health)
+	}
+	h.issues = nil
+	h.pass(id)
 	if health := h.cluster(id).Status.Health; len(health) != 0 {
-		t.Errorf("health %+v after the port came free", health)
+		t.Errorf("health %+v after all is mended", health)
 	}
 }
 

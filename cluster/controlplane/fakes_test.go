@@ -53,7 +53,9 @@ type harbour struct {
 	crashing  string          // a component that ends as soon as it starts
 	// crashingIn is a part of the paths of programs that crash; empty are all.
 	crashingIn string
+	unrunnable string // a component whose program of 1.36 cannot be run
 	interrupt  func(what string) error
+	issues     []eks.HealthIssue // of clusters' resources
 }
 
 type fakeProcess struct {
@@ -97,6 +99,7 @@ func newHarbour(t *testing.T) *harbour {
 		HookApplied:         func(context.Context, store.Revision) error { return h.at("hook") },
 		GateState:           h.gateState,
 		DeleteSecurityGroup: h.deleteGroup,
+		ResourceIssues:      func(context.Context, *eks.Cluster) []eks.HealthIssue { return h.issues },
 	}
 	h.restart()
 	t.Cleanup(func() {
@@ -195,6 +198,9 @@ func (h *harbour) ensure(_ context.Context, spec supervisor.Spec) error {
 	if p != nil {
 		p.stop()
 		runs = p.runs + 1
+	}
+	if ComponentOf(spec.Name) == h.unrunnable && strings.Contains(spec.Path, "/v1.36/") {
+		return fmt.Errorf("running %s: %w", ComponentOf(spec.Name), supervisor.ErrProgram)
 	}
 	h.started = append(h.started, spec.Name)
 	if ComponentOf(spec.Name) == h.crashing && strings.Contains(spec.Path, h.crashingIn) {

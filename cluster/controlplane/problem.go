@@ -25,6 +25,7 @@ const updateErrorUnknown = "Unknown"
 const (
 	reasonCrashLoop = "CrashLoop"
 	reasonNotBuilt  = "NotBuilt"
+	reasonNoProgram = "NoProgram"
 )
 
 // problem is why a step could not make true what it is for. It becomes the step's condition, and with a code it is an issue

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -89,7 +90,8 @@ func (ps Processes) crashLoop(name string) error {
 		component, st.Restarts, st.LastExit, component)
 }
 
-// ensure is Ensure that tells a process that ends again and again from one that could not be started this once.
+// ensure is Ensure that tells a process that ends again and again, and one whose program cannot be run, from one that could not be
+// started this once.
 func (ps Processes) ensure(ctx context.Context, spec supervisor.Spec) error {
 	err := ps.Ensure(ctx, spec)
 	if err == nil {
@@ -97,6 +99,9 @@ func (ps Processes) ensure(ctx context.Context, spec supervisor.Spec) error {
 	}
 	if loop := ps.crashLoop(spec.Name); loop != nil {
 		return loop
+	}
+	if errors.Is(err, supervisor.ErrProgram) {
+		return problemf(reasonNoProgram, issueInternal, "%w", err)
 	}
 	return err
 }

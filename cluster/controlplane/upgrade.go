@@ -14,7 +14,7 @@ import (
 const upgradeLimit = 10 * time.Minute
 
 // upgradeFailed is whether a change of the cluster's version is to be given up because of a problem: its programs end again and
-// again, they are not there, or it has been tried for long enough. The cluster then stays UPDATING until the version before
+// again, they are not there or cannot be run, or it has been tried for long enough. The cluster then stays UPDATING until the version before
 // serves again, which the next passes see to: most often it never stopped.
 func (c *Controller) upgradeFailed(ctx context.Context, p *pass, pr *problem) (bool, error) {
 	if p.cluster.Status.Status != eks.ClusterUpdating {
@@ -25,7 +25,7 @@ func (c *Controller) upgradeFailed(ctx context.Context, p *pass, pr *problem) (b
 		return false, err
 	}
 	switch {
-	case pr.fatal || pr.reason == reasonCrashLoop || pr.reason == reasonNotBuilt:
+	case pr.fatal, pr.reason == reasonCrashLoop, pr.reason == reasonNotBuilt, pr.reason == reasonNoProgram:
 	case triedTooLong(p):
 	default:
 		return false, nil

@@ -11,6 +11,7 @@ import (
 
 	"minato.dev/minato/cluster/gate"
 	"minato.dev/minato/engine/store"
+	"minato.dev/minato/engine/supervisor"
 	"minato.dev/minato/service/eks"
 )
 
@@ -182,6 +183,27 @@ func TestUpgradeWithoutItsProgram(t *testing.T) {
 	}
 	if c := h.cluster(id); c.Spec.Version != "1.35" || c.Spec.Generation != 3 {
 		t.Errorf("spec %+v, want 1.35 again", c.Spec)
+	}
+}
+
+// TestUpgradeWhoseProgramCannotBeRun: it is there, and the kernel does not take it. Only who starts it finds out, and nobody tries for long.
+func TestUpgradeWhoseProgramCannotBeRun(t *testing.T) {
+	t.Parallel()
+	for _, component := range []string{apiServerComponent, schedulerComponent} {
+		t.Run(component, func(t *testing.T) {
+			t.Parallel()
+			h := newHarbour(t)
+			id := h.active("prod")
+			h.unrunnable = component
+			key := h.beginUpgrade(id, eks.VersionUpdate, "1.36")
+			h.settle(id)
+			if u := h.update(key); u.Status != eks.UpdateFailed || !strings.Contains(u.Errors[0].Message, component+": "+supervisor.ErrProgram.Error()) {
+				t.Errorf("update %+v, want it Failed because %s cannot be run", u, component)
+			}
+			if c := h.cluster(id); c.Serving() != "1.35" || len(c.Status.Health) != 0 {
+				t.Errorf("status %+v, want 1.35 again", c.Status)
+			}
+		})
 	}
 }
 

@@ -95,7 +95,8 @@ func (w *world) makeDeps(programs kube.Binaries, log *slog.Logger) (Deps, error)
 		GateState: func(ctx context.Context, id string) (gate.RouteState, error) {
 			return gate.State(ctx, w.gateAddr, id)
 		},
-		HookApplied: func(context.Context, store.Revision) error { return nil },
+		HookApplied:    func(context.Context, store.Revision) error { return nil },
+		ResourceIssues: func(context.Context, *eks.Cluster) []eks.HealthIssue { return nil },
 		DeleteSecurityGroup: func(_ context.Context, _ minato.Scope, id string) error {
 			w.deletedGroups.Store(id, true)
 			return nil

@@ -16,7 +16,7 @@ func health(v *view) check {
 
 func healthCheck(category, version, description string) check {
 	return check{
-		name: "Cluster health issues", category: category, version: version, description: description,
+		name: "Cluster health issues", category: category, version: version, description: description, always: true,
 		run: func(_ context.Context, v *view) (finding, error) {
 			var bad []eks.InsightResource
 			for _, issue := range v.cluster.Status.Health {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,16 +121,7 @@ func TestFargate(t *testing.T) {
 	if n := len(w.live(t)); n != 1 {
 		t.Errorf("%d machines, want that of the first pod only", n)
 	}
-	var told []string
-	w.kube.mu.Lock()
-	for path, object := range w.kube.objects {
-		if strings.Contains(path, "/events/") {
-			told = append(told, object["message"].(string))
-		}
-	}
-	w.kube.mu.Unlock()
-	slices.Sort(told)
-	if len(told) != 2 || !strings.Contains(told[0], "HostNetwork") || !strings.Contains(told[1], "16vCPU 120GB at most") {
+	if told := w.kube.told(); len(told) != 2 || !strings.Contains(told[0], "HostNetwork") || !strings.Contains(told[1], "16vCPU 120GB at most") {
 		t.Errorf("events %q", told)
 	}
 
@@ -162,6 +152,11 @@ func TestFargatePodInTrouble(t *testing.T) {
 		t.Errorf("in trouble: %v", failed)
 	}
 	w.kube.noEvents = false
+	w.passes(t)
+	if told := w.kube.told(); len(told) != 1 || w.kube.eventsPosted != 1 {
+		t.Errorf("told %q, after %d attempts at one time, want one", told, w.kube.eventsPosted)
+	}
+	w.kube.remove("/api/v1/namespaces/default/pods/a-trouble")
 	w.passes(t)
 	if failed := w.fargate.troubles.of("c1"); len(failed) != 0 {
 		t.Errorf("still in trouble: %v", failed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"time"
 
@@ -30,7 +31,10 @@ func (p *pod) annotate(ctx context.Context, kube *kubeapi.Client, key, value str
 	return err
 }
 
-// refuse tells a pod's owner, by an event, why it gets no machine. The same reason for the same pod is told once.
+// errTold is a pod without a machine whose owner has been told why. It is looked at again when it has rested.
+var errTold = errors.New("the pod's owner has been told why there is no machine")
+
+// refuse tells a pod's owner, by an event, why it gets no machine. The same reason for the same pod is told once. It never returns nil.
 func (f *Fargate) refuse(ctx context.Context, r *round, p *pod, why string) error {
 	path := "/api/v1/namespaces/" + p.Metadata.Namespace + "/events"
 	now := r.now.UTC().Format(time.RFC3339)
@@ -40,8 +44,9 @@ func (f *Fargate) refuse(ctx context.Context, r *round, p *pod, why string) erro
 		"reason":         "FailedScheduling", "message": why, "type": "Warning", "count": 1, "firstTimestamp": now, "lastTimestamp": now,
 		"source": kubeapi.Object{"component": scheduler},
 	})
-	if status := kubeapi.Status(err); status == http.StatusConflict || status == http.StatusNotFound || status == http.StatusForbidden {
-		return nil // told before, or the namespace is going
+	status := kubeapi.Status(err)
+	if err == nil || status == http.StatusConflict || status == http.StatusNotFound || status == http.StatusForbidden { // told before, or the namespace is going
+		return errTold
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package nodegroup
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -65,5 +66,8 @@ func (a *attempts) try(ctx context.Context, thing string, do func() error) {
 	t.failures++
 	t.until = a.now.Add(retries.Delay(t.failures))
 	a.failed[thing] = t
+	if errors.Is(err, errTold) {
+		return
+	}
 	a.log.WarnContext(ctx, "Fargate will try again", "thing", thing, "failures", t.failures, "error", err)
 }

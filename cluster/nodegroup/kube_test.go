@@ -27,8 +27,9 @@ type fakeKube struct {
 	// doubly are the pods that two PodDisruptionBudgets are about.
 	doubly map[string]bool
 	down   bool
-	// noEvents has events fail.
-	noEvents bool
+	// noEvents has events fail. eventsPosted are those that did not.
+	noEvents     bool
+	eventsPosted int
 
 	addr   string
 	config *tls.Config
@@ -67,6 +68,9 @@ func (k *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.put(r.URL.Path, body)
 		answer(w, body)
 	case r.Method == http.MethodPost:
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			k.eventsPosted++
+		}
 		k.put(r.URL.Path+"/"+body["metadata"].(kubeapi.Object)["name"].(string), body)
 		answer(w, body)
 	case !found:
@@ -79,6 +83,19 @@ func (k *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, object)
 	}
+}
+
+// told are the messages of all events.
+func (k *fakeKube) told() (messages []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for path, object := range k.objects {
+		if strings.Contains(path, "/events/") {
+			messages = append(messages, object["message"].(string))
+		}
+	}
+	slices.Sort(messages)
+	return messages
 }
 
 func (k *fakeKube) put(path string, object kubeapi.Object) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,13 @@ import (
 
 // markerVar is the variable in every child's environment that says whose it is: <supervisor id>/<nonce>/<name>.
 const markerVar = "MINATO_PROCESS"
+
+// ErrProgram is the error of a process whose program is not there, or cannot be run. Starting it again does not help until
+// somebody puts another in its place.
+var ErrProgram = errors.New("the program cannot be run")
+
+// programErrors are what an exec answers about the program itself.
+var programErrors = []error{unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.EISDIR}
 
 // launch starts the process of a spec as our child.
 //
@@ -45,6 +53,9 @@ func launch(spec Spec, marker string) (*child, error) {
 	if err != nil {
 		if cause := errors.Unwrap(err); cause != nil {
 			err = cause // the path in the error is /proc/self/fd/N, which tells nobody anything
+		}
+		if slices.ContainsFunc(programErrors, func(errno error) bool { return errors.Is(err, errno) }) {
+			err = fmt.Errorf("%w: %w", ErrProgram, err)
 		}
 		return nil, fmt.Errorf("starting %s: %w", spec.Path, err)
 	}
@@ -148,7 +159,7 @@ func openFiles(spec Spec) (_ *openedFiles, err error) {
 	}
 	files := 3 + len(spec.Streams)
 	if f.program, err = openProgram(spec.Path, files); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrProgram, err)
 	}
 	dir := spec.Dir
 	if dir == "" {

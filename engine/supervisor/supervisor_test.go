@@ -129,31 +129,37 @@ func TestProcessThatCannotStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
-	script := filepath.Join(dir, "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
+	script, plain, garbage := filepath.Join(dir, "script"), filepath.Join(dir, "plain"), filepath.Join(dir, "garbage")
+	if err := errors.Join(os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755), os.WriteFile(plain, nil, 0o644), os.WriteFile(garbage, []byte("garbage"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
+	ofProgram := map[string]bool{"no program": true, "a folder": true, "a script": true, "not executable": true, "garbage": true}
 	for name, c := range map[string]struct {
 		change func(*Spec)
 		want   string
 	}{
-		"no program":    {func(s *Spec) { s.Path = "/nonexistent/prog" }, "/nonexistent/prog: no such file"},
-		"a folder":      {func(s *Spec) { s.Path = dir }, "permission denied"},
-		"a script":      {func(s *Spec) { s.Path = script }, "is a script"},
-		"no dir":        {func(s *Spec) { s.Dir = "/nonexistent" }, "/nonexistent: no such file"},
-		"log is a dir":  {func(s *Spec) { s.Log = dir }, "is a directory"},
-		"log is a link": {func(s *Spec) { s.Log = link(t, dir, "log", "/dev/null") }, "too many levels of symbolic links"},
-		"stream a dev":  {func(s *Spec) { s.Streams = []string{"/dev/null"} }, "not a regular file"},
-		"relative":      {func(s *Spec) { s.Path = "prog" }, "must be absolute"},
-		"no args":       {func(s *Spec) { s.Args = nil }, "no args"},
-		"no name":       {func(s *Spec) { s.Name = "" }, "is empty"},
-		"long name":     {func(s *Spec) { s.Name = strings.Repeat("/", 100) }, "longer than"},
+		"no program":     {func(s *Spec) { s.Path = "/nonexistent/prog" }, "/nonexistent/prog: no such file"},
+		"a folder":       {func(s *Spec) { s.Path = dir }, "permission denied"},
+		"a script":       {func(s *Spec) { s.Path = script }, "is a script"},
+		"not executable": {func(s *Spec) { s.Path = plain }, "permission denied"},
+		"garbage":        {func(s *Spec) { s.Path = garbage }, "exec format error"},
+		"no dir":         {func(s *Spec) { s.Dir = "/nonexistent" }, "/nonexistent: no such file"},
+		"log is a dir":   {func(s *Spec) { s.Log = dir }, "is a directory"},
+		"log is a link":  {func(s *Spec) { s.Log = link(t, dir, "log", "/dev/null") }, "too many levels of symbolic links"},
+		"stream a dev":   {func(s *Spec) { s.Streams = []string{"/dev/null"} }, "not a regular file"},
+		"relative":       {func(s *Spec) { s.Path = "prog" }, "must be absolute"},
+		"no args":        {func(s *Spec) { s.Args = nil }, "no args"},
+		"no name":        {func(s *Spec) { s.Name = "" }, "is empty"},
+		"long name":      {func(s *Spec) { s.Name = strings.Repeat("/", 100) }, "longer than"},
 	} {
 		spec := testSpec(dir, "case/"+name, "serve")
 		c.change(&spec)
 		err := s.Ensure(t.Context(), spec)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: err = %v, want it to contain %q", name, err, c.want)
+		}
+		if errors.Is(err, ErrProgram) != ofProgram[name] {
+			t.Errorf("%s: err = %v: is it the program: %t", name, err, !ofProgram[name])
 		}
 		if spec.Name != "" {
 			stopProcess(t, s, spec.Name)

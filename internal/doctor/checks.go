@@ -189,7 +189,7 @@ func (h host) client(ctx context.Context, check Check, args ...string) Check {
 func (h host) cgroups() Check {
 	check := Check{Name: "cgroups", Part: Nodes, OK: true}
 	if _, err := os.Stat(h.path("sys/fs/cgroup/cgroup.controllers")); err == nil {
-		check.Detail = "version 2"
+		check.Detail = "version 2, which nodes are written for and have not been tested with"
 		return check
 	}
 	if _, err := os.Stat(h.path("sys/fs/cgroup/memory")); err == nil {

@@ -158,9 +158,12 @@ func without(missing string) func(string) (string, error) {
 	}
 }
 
-func TestCgroupVersion1(t *testing.T) {
+func TestCgroupVersions(t *testing.T) {
 	t.Parallel()
 	h := machine(t)
+	if c := h.cgroups(); !c.OK || !strings.Contains(c.Detail, "version 2") || !strings.Contains(c.Detail, "not been tested") {
+		t.Errorf("got %+v, want version 2 found and said to be untested", c)
+	}
 	if err := os.Remove(h.path("sys/fs/cgroup/cgroup.controllers")); err != nil {
 		t.Fatal(err)
 	}

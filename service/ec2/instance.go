@@ -131,12 +131,12 @@ func VPCs(s store.Store) *store.Collection[VPC] { return store.NewCollection[VPC
 
 // SubnetsOf is the collection of subnets.
 func SubnetsOf(s store.Store) *store.Collection[Subnet] {
-	return store.NewCollection[Subnet](s, subnetsPrefix)
+	return store.NewCollection[Subnet](s, SubnetsPrefix)
 }
 
 // SecurityGroupsOf is the collection of security groups.
 func SecurityGroupsOf(s store.Store) *store.Collection[SecurityGroup] {
-	return store.NewCollection[SecurityGroup](s, securityGroupsPrefix)
+	return store.NewCollection[SecurityGroup](s, SecurityGroupsPrefix)
 }
 
 // RecordID is the id of a record of this service.

@@ -97,8 +97,8 @@ const AllProtocols = "-1"
 // Where the records of this service lie, + account/region/id; a default network's has no id.
 const (
 	vpcsPrefix           = "/minato/ec2/vpcs/"
-	subnetsPrefix        = "/minato/ec2/subnets/"
-	securityGroupsPrefix = "/minato/ec2/security-groups/"
+	SubnetsPrefix        = "/minato/ec2/subnets/"
+	SecurityGroupsPrefix = "/minato/ec2/security-groups/"
 	defaultsPrefix       = "/minato/ec2/defaults/"
 	rostersPrefix        = "/minato/ec2/vpc-rosters/"
 )
@@ -108,11 +108,11 @@ func (s *Service) vpcs() *store.Collection[VPC] {
 }
 
 func (s *Service) subnets() *store.Collection[Subnet] {
-	return store.NewCollection[Subnet](s.Store, subnetsPrefix)
+	return store.NewCollection[Subnet](s.Store, SubnetsPrefix)
 }
 
 func (s *Service) securityGroups() *store.Collection[SecurityGroup] {
-	return store.NewCollection[SecurityGroup](s.Store, securityGroupsPrefix)
+	return store.NewCollection[SecurityGroup](s.Store, SecurityGroupsPrefix)
 }
 
 func (s *Service) defaults() *store.Collection[defaultNetwork] {
