@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -20,12 +21,13 @@ func (k *cluster) countNodes(t *testing.T, selector string) int {
 }
 
 // TestNodegroupUpdates: sizes, labels, taints and versions of a nodegroup change its running nodes, and pods leave as their budgets
-// allow. The nodes are simulated, so that there can be some.
+// allow. A node in a bad condition is replaced. The nodes are simulated, so that there can be some.
 func TestNodegroupUpdates(t *testing.T) {
 	t.Parallel()
 	k := createCluster(t, testenv.Shared(t).Admin(t), "updates")
 	k.client.AWS(t, k.nodegroup("create-nodegroup", "ng", "--node-role", createNodeRole(t, k.client, "updates-nodes"), "--subnets", firstSubnet(t, k.client),
-		"--labels", "minato.dev/node=simulated,tier=one", "--scaling-config", "minSize=0,desiredSize=2,maxSize=4")...)
+		"--labels", "minato.dev/node=simulated,tier=one", "--scaling-config", "minSize=0,desiredSize=2,maxSize=4",
+		"--node-repair-config", `{"enabled":true,"nodeRepairConfigOverrides":[{"nodeMonitoringCondition":"DiskReady","nodeUnhealthyReason":"Worn","minRepairWaitTimeMins":10,"repairAction":"Replace"}]}`)...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.client.RefusedAWS(t, []string{"ResourceInUseException", "Cluster has nodegroups attached"}, "eks", "delete-cluster", "--name", k.name)
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=4")
@@ -40,6 +42,7 @@ func TestNodegroupUpdates(t *testing.T) {
 	if taints := k.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].spec.taints[*].key}"); strings.Count(taints, "t") < 3 {
 		t.Errorf("taints %s", taints)
 	}
+	k.testRepair(t)
 	k.updateNodegroup(t, "update-nodegroup-config", "--scaling-config", "desiredSize=1")
 	if n := k.countNodes(t, ""); n != 1 {
 		t.Errorf("%d nodes are left, want 1", n)
@@ -48,6 +51,21 @@ func TestNodegroupUpdates(t *testing.T) {
 	k.client.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.delete(t)
+}
+
+// testRepair has one of three nodes in a condition that calls for repair since an hour ago.
+func (k *cluster) testRepair(t *testing.T) {
+	t.Helper()
+	worn := k.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+	k.kubectl(t, "patch", "node", worn, "--subresource=status", "-p", fmt.Sprintf(
+		`{"status":{"conditions":[{"type":"DiskReady","status":"False","reason":"Worn","lastTransitionTime":%q}]}}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)))
+	testenv.Eventually(t, func() error {
+		nodes := k.kubectl(t, "get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status},{end}`)
+		if strings.Contains(nodes, worn) || strings.Count(nodes, " True,") != 3 {
+			return fmt.Errorf("%s was to be replaced: the nodes are %s", worn, nodes)
+		}
+		return nil
+	})
 }
 
 // updateNodegroup begins an update of the nodegroup ng, waits for its end and fails unless it succeeded.
