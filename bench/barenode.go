@@ -24,6 +24,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"minato.dev/minato/cluster/node/machine"
 	"minato.dev/minato/upstream"
 	"minato.dev/minato/upstream/images"
 )
@@ -38,7 +39,7 @@ type bareNode struct {
 	out *json.Decoder
 }
 
-// startBareNode returns when the node is Ready. A node of Minato's must be there: with it this machine's sysctls are as kubelet wants them.
+// startBareNode returns when the node is Ready.
 func startBareNode(ctx context.Context, o options) (*bareNode, error) {
 	dir, err := os.MkdirTemp(o.dir, "node-")
 	if err != nil {
@@ -65,6 +66,7 @@ func startBareNode(ctx context.Context, o options) (*bareNode, error) {
 	if err := b.cmd.Start(); err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, func() { _ = b.cmd.Process.Kill() })
 	var ready bool
 	if err := b.out.Decode(&ready); err != nil {
 		b.stop()
@@ -177,8 +179,11 @@ func beBareNode(bin, minor, dir string) error {
 	if err := b.startNode(ctx, bin, minor); err != nil {
 		return err
 	}
-	if err := ask.until(ctx, "/api/v1/nodes", 1); err != nil {
-		return err
+	soon, cancel := context.WithTimeout(ctx, nodeLimit)
+	defer cancel()
+	if err := ask.until(soon, "/api/v1/nodes", 1); err != nil {
+		log, _ := os.ReadFile(b.path("kubelet.log"))
+		return fmt.Errorf("waiting until the node is Ready: %w: %s", err, log[max(0, len(log)-1000):])
 	}
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(true); err != nil {
@@ -227,6 +232,15 @@ func enterBareNode(dir string) error {
 		os.MkdirAll("/run/netns", 0o755), unix.Sethostname([]byte("bare")))
 	if err != nil {
 		return err
+	}
+	for path, content := range machine.HostSysctls { // as on Minato's nodes
+		file := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(file, []byte(content), 0o444); err != nil {
+			return err
+		}
+		if err := unix.Mount(file, "/"+path, "", unix.MS_BIND, ""); err != nil {
+			return err
+		}
 	}
 	return bareNetworkUp()
 }

@@ -81,7 +81,7 @@ func kubeletConfig(s Spec) object {
 		"kubeReserved":             reserved(s.Size),
 		"makeIPTablesUtilChains":   false, // kube-proxy uses nftables
 		"maxPods":                  s.Size.MaxPods,
-		"protectKernelDefaults":    true, // and they are as it wants them: see hostSysctls
+		"protectKernelDefaults":    true, // and they are as it wants them: see HostSysctls
 		"providerID":               "aws:///" + s.Zone + "/" + s.InstanceID,
 		"readOnlyPort":             0,
 		"resolvConf":               "/etc/resolv.conf",

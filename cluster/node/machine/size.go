@@ -148,8 +148,9 @@ func topology(size Size, all string) map[string]string {
 	return files
 }
 
-// hostSysctls are settings of the whole machine that kubelet wants to have: it finds them so inside, and none is changed.
-var hostSysctls = map[string]string{
+// HostSysctls are settings of the whole machine that kubelet wants to have, by path from the root: it finds them so inside, and none is
+// changed.
+var HostSysctls = map[string]string{
 	"proc/sys/vm/overcommit_memory":      "1\n",
 	"proc/sys/vm/panic_on_oom":           "0\n",
 	"proc/sys/kernel/panic":              "10\n",
@@ -158,4 +159,4 @@ var hostSysctls = map[string]string{
 	"proc/sys/kernel/keys/root_maxbytes": "25000000\n",
 }
 
-func keepSysctls(root string) error { return replace(root, hostSysctls) }
+func keepSysctls(root string) error { return replace(root, HostSysctls) }
