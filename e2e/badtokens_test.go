@@ -189,17 +189,9 @@ func testBadIdentities(t *testing.T, c *testenv.Client) {
 	check("of an issuer that is away", ours(jwt.MapClaims{"iss": away.URL}), "<Code>IDPCommunicationError</Code>")
 }
 
-// answerOf is the body of the answer to a request.
+// answerOf is the error type and the body of the answer to a request.
 func answerOf(t *testing.T, req *http.Request) string {
 	t.Helper()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, body := answerTo(t, req)
 	return resp.Header.Get("X-Amzn-Errortype") + " " + string(body)
 }

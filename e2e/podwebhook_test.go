@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -159,12 +158,8 @@ func (a *kubeAPI) tryPodAs(t *testing.T, serviceAccount, object string) string {
 func associate(t *testing.T, c *testenv.Client, cluster, serviceAccount, role string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"namespace":"default","serviceAccount":%q,"roleArn":%q,"clientRequestToken":%q}`, serviceAccount, role, "t-"+serviceAccount)
-	resp, err := http.DefaultClient.Do(signed(t, c, request(t, c, http.MethodPost, "/clusters/"+cluster+"/pod-identity-associations", body), time.Now()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s %v", resp.Status, answer, err)
+	resp, answer := answerTo(t, signed(t, c, request(t, c, http.MethodPost, "/clusters/"+cluster+"/pod-identity-associations", body), time.Now()))
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", resp.Status, answer)
 	}
 }

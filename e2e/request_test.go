@@ -35,15 +35,7 @@ func TestBadRequests(t *testing.T) {
 		{"no such operation", signed(t, admin, request(t, admin, http.MethodPut, "/clusters", ""), time.Now()), 404, "UnknownOperationException"},
 	} {
 		t.Run(tt.name, func(t *testing.T) { // not in parallel: a signature is good for five minutes only
-			resp, err := http.DefaultClient.Do(tt.req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp, body := answerTo(t, tt.req)
 			if code := resp.Header.Get("X-Amzn-Errortype"); resp.StatusCode != tt.status || !strings.HasPrefix(code, tt.code) {
 				t.Errorf("got %d %q %s, want %d %s", resp.StatusCode, code, body, tt.status, tt.code)
 			}
@@ -82,6 +74,21 @@ func request(t *testing.T, c *testenv.Client, method, path, body string) *http.R
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req
+}
+
+// answerTo is the answer to a request, and its body.
+func answerTo(t *testing.T, req *http.Request) (*http.Response, []byte) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, body
 }
 
 // signed signs a request for EKS, dated at a moment.

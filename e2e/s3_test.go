@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"crypto/rand"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -84,15 +83,7 @@ func testPresigned(t *testing.T, admin, reader *testenv.Client, want []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp, body := answerTo(t, req)
 		return resp.StatusCode, body
 	}
 	for who, c := range map[string]*testenv.Client{"the administrator": admin, "a session": reader} {

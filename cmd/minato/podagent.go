@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,9 +39,7 @@ func podAgentCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if trust != nil {
-			c.Client = endpointClient(trust)
-		}
+		c.Client = podagent.NewClient(trust)
 		if c.APIPort != 0 {
 			if c.DialAPI, err = apiDialer(c.Endpoint, trust); err != nil {
 				return err
@@ -71,12 +66,6 @@ func endpointTLS(ca string) (*tls.Config, error) {
 		return nil, usageError{errors.New("--endpoint-ca is no certificate in base64")}
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"}, nil
-}
-
-func endpointClient(trust *tls.Config) *http.Client {
-	return &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DialContext: (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext, TLSClientConfig: trust,
-	}}
 }
 
 // apiDialer connects to the AWS APIs at an endpoint.

@@ -26,6 +26,7 @@ const (
 	SignatureMismatch   = sigv4.Mismatch          // the signature is wrong, too old, or for somewhere else
 	RequestExpired      = sigv4.Expired           // a presigned request came too late
 	SkewedSignature     = sigv4.Skewed            // S3's: the clock of who signed it is off
+	MissingContentHash  = sigv4.Unhashed          // S3's: nothing says how the body is signed
 	OutdatedSignature   = sigv4.Outdated          // the signature is of Version 2
 	UnknownKey          = "InvalidClientTokenId"  // no such access key
 	InvalidToken        = "InvalidToken"          // the session token is not one of ours, or another key's
@@ -48,6 +49,7 @@ var failures = map[string][4]code{
 	SignatureMismatch:   {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"AuthFailure", 401}, {"SignatureDoesNotMatch", 403}},
 	RequestExpired:      {{"RequestExpired", 403}, {"RequestExpired", 400}, {"RequestExpired", 400}, {"AccessDenied", 403}},
 	SkewedSignature:     {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"AuthFailure", 401}, {"RequestTimeTooSkewed", 403}},
+	MissingContentHash:  {{"InvalidRequest", 400}, {"InvalidRequest", 400}, {"InvalidRequest", 400}, {"InvalidRequest", 400}},
 	OutdatedSignature:   {{"InvalidRequest", 400}, {"InvalidRequest", 400}, {"InvalidRequest", 400}, {"InvalidRequest", 400}},
 	UnknownKey:          {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}, {"InvalidAccessKeyId", 403}},
 	InvalidToken:        {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"AuthFailure", 401}, {"InvalidToken", 400}},

@@ -33,6 +33,9 @@ func (s *Signed) VerifyHead(secret string, now time.Time) error {
 	if err := s.checkStreamTime(now); err != nil {
 		return err
 	}
+	if s.declaredHash == "" && !s.Presigned {
+		return minato.Errorf(minato.Unauthenticated, "Missing required header for this request: x-amz-content-sha256").Because(Unhashed)
+	}
 	payload := s.payload()
 	if strings.HasPrefix(payload, asymmetricChunks) {
 		return incomplete("the payload is signed by %s: want SigV4", payload)

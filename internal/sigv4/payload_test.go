@@ -145,6 +145,10 @@ func TestStreamSkew(t *testing.T) {
 			t.Fatal(err)
 		}
 		s3.declaredHash = ""
+		if e, ok := errors.AsType[*minato.Error](s3.VerifyHead("secret", now)); good && (!ok || e.Reason != Unhashed) {
+			t.Errorf("a header that does not say how the body is signed: %v", e)
+		}
+		s3.declaredHash = unsignedPayload
 		s3.signature = s3.sign("secret", s3.payload())
 		err = s3.VerifyHead("secret", now)
 		if e, _ := errors.AsType[*minato.Error](err); good != (err == nil) || !good && e.Reason != Skewed {

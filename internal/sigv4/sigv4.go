@@ -33,6 +33,7 @@ const (
 	Mismatch   = "SignatureDoesNotMatch"      // it is wrong, covers too little, or is from another time
 	Expired    = "RequestExpired"             // a presigned request came after its end
 	Skewed     = "RequestTimeTooSkewed"       // it is from another time than S3 takes
+	Unhashed   = "MissingContentHash"         // a streaming service's: its header does not say how the body is signed
 	Outdated   = "UnsupportedSignature"       // it is Signature Version 2, which only ParseVersion2 takes
 )
 

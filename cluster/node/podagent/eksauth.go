@@ -3,6 +3,7 @@ package podagent
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,13 +89,16 @@ type EKSAuth struct {
 	slots chan struct{}
 }
 
-// NewEKSAuth makes an EKSAuth. A nil client has the timeouts of EKS's agent.
+// NewClient makes a client with the timeouts of EKS's agent. It keeps the connections of as many questions as there are at once: a burst of
+// pods would otherwise be as many handshakes.
+func NewClient(trust *tls.Config) *http.Client {
+	return &http.Client{Timeout: askTimeout, Transport: &http.Transport{
+		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, MaxIdleConnsPerHost: inFlight, TLSClientConfig: trust,
+	}}
+}
+
+// NewEKSAuth makes an EKSAuth.
 func NewEKSAuth(endpoint, cluster, region string, key func(context.Context) (Key, error), client *http.Client) *EKSAuth {
-	if client == nil {
-		client = &http.Client{Timeout: askTimeout, Transport: &http.Transport{
-			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, MaxIdleConnsPerHost: inFlight,
-		}}
-	}
 	return &EKSAuth{Endpoint: endpoint, Cluster: cluster, Region: region, NodeKey: key, Client: client, slots: make(chan struct{}, inFlight)}
 }
 

@@ -2,10 +2,13 @@ package podagent
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -178,7 +181,7 @@ func TestNodeKeyEndsEarly(t *testing.T) {
 	auth := NewEKSAuth(upstream.URL, "prod", "eu-west-1", func(context.Context) (Key, error) {
 		keys++
 		return Key{sigv4.Key{AccessKeyID: fmt.Sprint("NODE", min(keys, 2)), SecretAccessKey: secret}, time.Now().Add(time.Hour)}, nil
-	}, nil)
+	}, NewClient(nil))
 	c := newCache(auth.Assume, true, slog.New(slog.DiscardHandler))
 	for i, want := range []string{"POD1", "POD3"} {
 		if got, err := c.fetch(t.Context(), "token"); err != nil || got.AccessKeyID != want || keys != i+1 {
@@ -216,6 +219,41 @@ func TestBurst(t *testing.T) {
 	pods.Wait()
 	if n := f.asked.Load(); n != 1000+50*(attempts+2) {
 		t.Errorf("EKS Auth was asked %d times", n)
+	}
+}
+
+// TestConnectionsAreKept is that a burst of pods is no burst of handshakes: there are as many connections as questions at once.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int64
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"credentials":{"accessKeyId":"POD","expiration":%d}}`, time.Now().Add(time.Hour).Unix())
+	}))
+	upstream.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	upstream.StartTLS()
+	t.Cleanup(upstream.Close)
+	trust := x509.NewCertPool()
+	trust.AddCert(upstream.Certificate())
+	client := NewClient(&tls.Config{RootCAs: trust})
+	client.Timeout = 20 * time.Second // this machine may be busy
+	auth := NewEKSAuth(upstream.URL, "prod", "eu-west-1", func(context.Context) (Key, error) {
+		return Key{sigv4.Key{AccessKeyID: "NODE", SecretAccessKey: secret}, time.Now().Add(time.Hour)}, nil
+	}, client)
+	var pods sync.WaitGroup
+	for i := range 500 {
+		pods.Go(func() {
+			if _, err := auth.Assume(t.Context(), fmt.Sprint("token", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	pods.Wait()
+	if n := opened.Load(); n > 2*inFlight { // one is opened in vain where another becomes free first
+		t.Errorf("500 questions opened %d connections, want about %d", n, inFlight)
 	}
 }
 

@@ -29,7 +29,7 @@ type Config struct {
 	Rotate      bool
 	// NodeKey gets the agent's own credentials; nil are those of the node's role, from its metadata service.
 	NodeKey func(context.Context) (Key, error)
-	Client  *http.Client // that asks EKS Auth; nil for one with EKS's timeouts
+	Client  *http.Client // that asks EKS Auth (NewClient)
 	// APIPort, if it is not 0, is where pods reach the AWS APIs on this node, and DialAPI connects to them.
 	APIPort int
 	DialAPI func(context.Context) (*tls.Conn, error)
