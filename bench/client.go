@@ -45,7 +45,8 @@ func (s *server) prepareAccount(ctx context.Context) error {
 	}
 	s.role = role.ARN
 	var subnets struct {
-		IDs []string `xml:"subnetSet>item>subnetId"`
+		IDs  []string `xml:"subnetSet>item>subnetId"`
+		VPCs []string `xml:"subnetSet>item>vpcId"`
 	}
 	if err := s.query(ctx, "ec2", url.Values{"Action": {"DescribeSubnets"}, "Version": {"2016-11-15"}}, &subnets); err != nil {
 		return err
@@ -53,7 +54,7 @@ func (s *server) prepareAccount(ctx context.Context) error {
 	if len(subnets.IDs) < 2 {
 		return fmt.Errorf("the default VPC has %d subnets, want at least 2", len(subnets.IDs))
 	}
-	s.subnet, s.subnets = subnets.IDs[:2], subnets.IDs
+	s.subnet, s.vpc = subnets.IDs[:2], subnets.VPCs[0]
 	return nil
 }
 

@@ -142,7 +142,7 @@ func printTable(rows []Row) {
 	for _, r := range rows {
 		bare, ratio := "-", "-"
 		if r.Bare != 0 {
-			bare, ratio = fmt.Sprintf("%.2f", r.Bare), fmt.Sprintf("%.2f", r.Ratio)
+			bare, ratio = fmt.Sprintf("%.2f", r.Bare), fmt.Sprintf("%.3f", r.Ratio)
 		}
 		fmt.Fprintf(t, "%s\t%.2f\t%s\t%s\t%s\t%s\t\n", r.Name, r.Minato, bare, ratio, r.Unit, r.Goal)
 	}

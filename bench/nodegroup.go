@@ -169,7 +169,7 @@ func (s *server) timeNodegroup(ctx context.Context, ask *kubeAsker, role string)
 func (s *server) createNodegroup(ctx context.Context, cluster, role string, size int32) error {
 	name := nodegroup
 	_, err := s.eks().CreateNodegroup(ctx, &eks.CreateNodegroupInput{
-		ClusterName: &cluster, NodegroupName: &name, NodeRole: &role, Subnets: s.subnets[:1],
+		ClusterName: &cluster, NodegroupName: &name, NodeRole: &role, Subnets: s.subnet[:1],
 		ScalingConfig: &types.NodegroupScalingConfig{MinSize: &size, DesiredSize: &size, MaxSize: &size},
 	})
 	return err

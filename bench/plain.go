@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"minato.dev/minato/engine/etcd"
@@ -41,6 +42,7 @@ func servePlain(addr string, args []string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(clientGC)
 	answer, err := os.ReadFile(filepath.Join(dir, "answer"))
 	if err != nil {
 		return err

@@ -22,13 +22,13 @@ import (
 
 // server is a Minato server of the bench's own.
 type server struct {
-	minato  string
-	home    string
-	cmd     *exec.Cmd
-	env     map[string]string
-	role    string
-	subnet  []string // in two zones, for clusters
-	subnets []string // all of the default VPC
+	minato string
+	home   string
+	cmd    *exec.Cmd
+	env    map[string]string
+	role   string
+	subnet []string // in two zones, for clusters
+	vpc    string   // the default one
 }
 
 // startServer runs `minato up` in a new home and prepares what clusters need.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +15,8 @@ const (
 	podsPerNode = 10
 	// simulatedType has addresses for ten pods and those of DaemonSets.
 	simulatedType = "t3.medium"
+	// simulatedSubnet has addresses for two thousand such nodes: the upper half of the default VPC.
+	simulatedSubnet = "172.31.128.0/17"
 	// nodegroupSize is as many nodes as a nodegroup may have, within the quota of 450.
 	nodegroupSize = 400
 	// simulatedLimit bounds each part of the suite.
@@ -100,13 +103,20 @@ func (s *server) createNodegroups(ctx context.Context, cluster string, nodes int
 	if err != nil {
 		return err
 	}
+	var subnet struct {
+		ID string `xml:"subnet>subnetId"`
+	}
+	form := url.Values{"Action": {"CreateSubnet"}, "Version": {"2016-11-15"}, "VpcId": {s.vpc}, "CidrBlock": {simulatedSubnet}}
+	if err := s.query(ctx, "ec2", form, &subnet); err != nil {
+		return err
+	}
 	client := s.eks()
 	for n := 0; nodes > 0; n++ {
 		size := int32(min(nodes, nodegroupSize))
 		nodes -= int(size)
 		name := fmt.Sprintf("simulated-%d", n)
 		_, err := client.CreateNodegroup(ctx, &eks.CreateNodegroupInput{
-			ClusterName: &cluster, NodegroupName: &name, NodeRole: &role, Subnets: s.subnets,
+			ClusterName: &cluster, NodegroupName: &name, NodeRole: &role, Subnets: []string{subnet.ID},
 			InstanceTypes: []string{simulatedType},
 			Labels:        map[string]string{"minato.dev/node": "simulated"},
 			ScalingConfig: &types.NodegroupScalingConfig{MinSize: &size, DesiredSize: &size, MaxSize: &size},

@@ -94,6 +94,13 @@ func TestHybridNode(t *testing.T) {
 		t.Errorf("the node's credentials were not renewed: they have %s", left)
 	}
 
+	k.ghost(t, "v1.35.0")
+	k.refresh(t)
+	k.seesIn(t, "MISCONFIGURATION", map[string]string{"Hybrid nodes not ready": "WARNING"})
+	k.kubectl(t, "delete", "node", "ghost")
+	k.refresh(t)
+	k.seesIn(t, "MISCONFIGURATION", map[string]string{"Hybrid nodes not ready": "PASSING"})
+
 	again := join(nodeFolder(t))
 	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "registration limit") {
 		t.Errorf("an activation that is used up: %v\n%s", err, out)

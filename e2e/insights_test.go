@@ -305,3 +305,12 @@ func (k *cluster) refresh(t *testing.T) {
 		return nil
 	})
 }
+
+// ghost makes a node that no machine is behind, with a kubelet of a version, which is not ready.
+func (k *cluster) ghost(t *testing.T, kubelet string) {
+	t.Helper()
+	k.kubectl(t, "create", "-f", k.file(t, "apiVersion: v1\nkind: Node\nmetadata: {name: ghost, labels: {eks.amazonaws.com/compute-type: hybrid}}\n"))
+	k.kubectl(t, "patch", "node", "ghost", "--subresource=status", "-p", fmt.Sprintf(
+		`{"status":{"conditions":[{"type":"Ready","status":"False","message":"nobody there"}],"nodeInfo":{"kubeletVersion":%q,"osImage":"none","kernelVersion":"","architecture":"amd64",`+
+			`"operatingSystem":"linux","bootID":"","containerRuntimeVersion":"","kubeProxyVersion":"","machineID":"","systemUUID":""}}}`, kubelet))
+}

@@ -44,7 +44,28 @@ func createCluster(t *testing.T, c *testenv.Client, name string, flags ...string
 func (k *cluster) waitActive(t *testing.T) {
 	t.Helper()
 	k.client.AWS(t, "eks", "wait", "cluster-active", "--name", k.name)
+	if k.config == "" {
+		t.Cleanup(func() { k.explain(t) })
+	}
 	k.config = k.client.Kubeconfig(t, k.name)
+}
+
+// explain tells of a test that failed how its cluster was, if it is still there.
+func (k *cluster) explain(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	for _, args := range [][]string{
+		{"get", "nodes", "-o", "custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key,READY:.status.conditions[?(@.type==\"Ready\")].status"},
+		{"get", "pods", "--all-namespaces", "-o", "wide"},
+		{"get", "events", "--all-namespaces", "--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp"},
+	} {
+		r := k.client.TryKubectl(t, k.config, append(args, "--request-timeout=10s")...)
+		t.Log(r.String())
+		if r.ExitCode != 0 {
+			return
+		}
+	}
 }
 
 // comesUp waits until a cluster that was active before can be used again: the API answers sooner than a loaded machine has started it.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"minato.dev/minato/internal/testenv"
 )
@@ -20,12 +21,13 @@ func (k *cluster) countNodes(t *testing.T, selector string) int {
 }
 
 // TestNodegroupUpdates: sizes, labels, taints and versions of a nodegroup change its running nodes, and pods leave as their budgets
-// allow. The nodes are simulated, so that there can be some.
+// allow. A node in a bad condition is replaced. The nodes are simulated, so that there can be some.
 func TestNodegroupUpdates(t *testing.T) {
 	t.Parallel()
 	k := createCluster(t, testenv.Shared(t).Admin(t), "updates")
 	k.client.AWS(t, k.nodegroup("create-nodegroup", "ng", "--node-role", createNodeRole(t, k.client, "updates-nodes"), "--subnets", firstSubnet(t, k.client),
-		"--labels", "minato.dev/node=simulated,tier=one", "--scaling-config", "minSize=0,desiredSize=2,maxSize=4")...)
+		"--labels", "minato.dev/node=simulated,tier=one", "--scaling-config", "minSize=0,desiredSize=2,maxSize=4",
+		"--node-repair-config", `{"enabled":true,"nodeRepairConfigOverrides":[{"nodeMonitoringCondition":"DiskReady","nodeUnhealthyReason":"Worn","minRepairWaitTimeMins":10,"repairAction":"Replace"}]}`)...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.client.RefusedAWS(t, []string{"ResourceInUseException", "Cluster has nodegroups attached"}, "eks", "delete-cluster", "--name", k.name)
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=4")
@@ -40,6 +42,7 @@ func TestNodegroupUpdates(t *testing.T) {
 	if taints := k.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].spec.taints[*].key}"); strings.Count(taints, "t") < 3 {
 		t.Errorf("taints %s", taints)
 	}
+	k.testRepair(t)
 	k.updateNodegroup(t, "update-nodegroup-config", "--scaling-config", "desiredSize=1")
 	if n := k.countNodes(t, ""); n != 1 {
 		t.Errorf("%d nodes are left, want 1", n)
@@ -48,6 +51,21 @@ func TestNodegroupUpdates(t *testing.T) {
 	k.client.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
 	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.delete(t)
+}
+
+// testRepair has one of three nodes in a condition that calls for repair since an hour ago.
+func (k *cluster) testRepair(t *testing.T) {
+	t.Helper()
+	worn := k.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+	k.kubectl(t, "patch", "node", worn, "--subresource=status", "-p", fmt.Sprintf(
+		`{"status":{"conditions":[{"type":"DiskReady","status":"False","reason":"Worn","lastTransitionTime":%q}]}}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)))
+	testenv.Eventually(t, func() error {
+		nodes := k.kubectl(t, "get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status},{end}`)
+		if strings.Contains(nodes, worn) || strings.Count(nodes, " True,") != 3 {
+			return fmt.Errorf("%s was to be replaced: the nodes are %s", worn, nodes)
+		}
+		return nil
+	})
 }
 
 // updateNodegroup begins an update of the nodegroup ng, waits for its end and fails unless it succeeded.
@@ -112,25 +130,32 @@ func TestNodegroupInput(t *testing.T) {
 	k.delete(t)
 }
 
-// testFullSubnet asks for nodes of two sizes in a subnet with eleven addresses: one needs sixteen, the other takes ten.
+// testFullSubnet asks for nodes of two sizes in a subnet with eleven addresses: one needs sixteen, of the other, which takes ten, there is
+// room for one.
 func (k *cluster) testFullSubnet(t *testing.T, role string) {
 	t.Helper()
 	subnet := strings.TrimSpace(k.client.Shell(t, `
 vpc=$(aws ec2 describe-vpcs --filters Name=is-default,Values=true --query 'Vpcs[0].VpcId' --output text)
 aws ec2 create-subnet --vpc-id $vpc --cidr-block 172.31.209.0/28 --query Subnet.SubnetId --output text`))
-	for instanceType, want := range map[string]string{"t3.medium": "CREATE_FAILED InsufficientFreeAddresses, 11 free", "t3.small": "ACTIVE, 1 free"} {
-		k.client.AWS(t, k.nodegroup("create-nodegroup", "small", "--subnets", subnet, "--node-role", role, "--instance-types", instanceType,
-			"--labels", "minato.dev/node=simulated", "--scaling-config", "minSize=0,desiredSize=1,maxSize=1")...)
-		testenv.Eventually(t, func() error {
-			status := k.client.AWS(t, k.nodegroup("describe-nodegroup", "small", "--query", "nodegroup.[status,health.issues[].code][]", "--output", "text")...)
-			free := k.client.AWS(t, "ec2", "describe-subnets", "--subnet-ids", subnet, "--query", "Subnets[0].AvailableIpAddressCount", "--output", "text")
-			if got := strings.Join(strings.Fields(status), " ") + ", " + free + " free"; got != want {
-				return fmt.Errorf("with a node of type %s: %s, want %s", instanceType, got, want)
-			}
-			return nil
-		})
-		k.client.AWS(t, k.nodegroup("delete-nodegroup", "small")...)
-		k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "small")
+	free := func(want string) {
+		t.Helper()
+		if n := k.client.AWS(t, "ec2", "describe-subnets", "--subnet-ids", subnet, "--query", "Subnets[0].AvailableIpAddressCount", "--output", "text"); n != want {
+			t.Errorf("%s addresses are free, want %s", n, want)
+		}
 	}
+	create := func(name, instanceType string) []string {
+		return k.nodegroup("create-nodegroup", name, "--subnets", subnet, "--node-role", role, "--instance-types", instanceType,
+			"--labels", "minato.dev/node=simulated", "--scaling-config", "minSize=0,desiredSize=1,maxSize=1")
+	}
+	refusal := []string{"InvalidParameterException", subnet + " do not have enough free IP addresses"}
+	k.client.RefusedAWS(t, refusal, create("large", "t3.medium")...)
+	free("11")
+	k.client.AWS(t, create("small", "t3.small")...)
+	k.client.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "small")
+	free("1")
+	k.client.RefusedAWS(t, refusal, create("another", "t3.small")...)
+	k.client.AWS(t, k.nodegroup("delete-nodegroup", "small")...)
+	k.client.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "small")
+	free("11")
 	k.client.AWS(t, "ec2", "delete-subnet", "--subnet-id", subnet)
 }

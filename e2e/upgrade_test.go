@@ -36,6 +36,11 @@ func TestUpgrade(t *testing.T) {
 	} {
 		admin.RefusedAWS(t, texts, "eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", target)
 	}
+	k.ghost(t, "v1.32.1")
+	admin.RefusedAWS(t, []string{"InvalidParameterException", "Nodes ghost (v1.32.1) have kubelets"}, "eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.36")
+	k.refresh(t)
+	k.sees(t, map[string]string{"Kubelet version skew": "ERROR"})
+	k.kubectl(t, "delete", "node", "ghost")
 
 	load := startLoad(t, k)
 	for _, step := range []struct{ to, kind string }{{"1.36", "VersionUpdate"}, {"1.35", "VersionRollback"}} {
@@ -118,9 +123,16 @@ func (k *cluster) usesNewer(t *testing.T) {
 		}
 		return nil
 	})
-	k.client.RefusedAWS(t, []string{"InvalidStateException", "Rollback readiness issues detected: Incompatible API usage."},
-		"eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.35")
+	k.client.AWS(t, "eks", "create-addon", "--cluster-name", k.name, "--addon-name", "kube-proxy", "--resolve-conflicts", "OVERWRITE") // of 1.36
+	k.addonIs(t, "kube-proxy", "ACTIVE", "")
+	back := []string{"eks", "update-cluster-version", "--name", k.name, "--kubernetes-version", "1.35"}
+	k.client.RefusedAWS(t, []string{"InvalidStateException", "Rollback readiness issues detected: EKS add-on version rollback compatibility, Incompatible API usage, kube-proxy version rollback compatibility."}, back...)
+	k.client.AWS(t, "eks", "delete-addon", "--cluster-name", k.name, "--addon-name", "kube-proxy")
+	k.client.AWS(t, "eks", "wait", "addon-deleted", "--cluster-name", k.name, "--addon-name", "kube-proxy")
 	k.kubectl(t, "delete", "-f", manifest)
+	k.ghost(t, "v1.36.0")
+	k.client.RefusedAWS(t, []string{"InvalidParameterException", "Nodes ghost (v1.36.0) have kubelets newer than 1.35"}, back...)
+	k.kubectl(t, "delete", "node", "ghost")
 }
 
 // versionUpdate is an update as the AWS CLI shows it.

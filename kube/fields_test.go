@@ -2,7 +2,6 @@ package kube_test
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -38,16 +37,9 @@ func TestNewFields(t *testing.T) {
 
 // The table is made anew (go run ./kube/kubegen fields) when there is a new patch of a minor.
 func TestFieldsAreOfEveryMinor(t *testing.T) {
-	raw, err := os.ReadFile("fields.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var table struct{ Sources []string }
-	if err := json.Unmarshal(raw, &table); err != nil {
-		t.Fatal(err)
-	}
+	from := sources(t, "fields.json")
 	for _, v := range kube.Versions()[1:] {
-		if want := "k8s.io/kubernetes " + v.Patch; !slices.Contains(table.Sources, want) {
+		if want := "k8s.io/kubernetes " + v.Patch; !slices.Contains(from, want) {
 			t.Errorf("fields.json has no source %s: go run ./kube/kubegen fields", want)
 		}
 	}

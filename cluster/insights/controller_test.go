@@ -61,6 +61,7 @@ func TestChecks(t *testing.T) {
 	kubelet := func(version, os string) []string {
 		return []string{fmt.Sprintf(`{"metadata":{"name":"n1"},"status":{"nodeInfo":{"kubeletVersion":%q,"osImage":%q}}}`, version, os)}
 	}
+	blocking := []string{`{` + meta + `,"status":{"disruptionsAllowed":0,"expectedPods":1,"currentHealthy":1,"desiredHealthy":1}}`}
 	webhook := []string{`{"metadata":{"name":"w"},"webhooks":[{"name":"w.example.com","failurePolicy":"Fail","clientConfig":{"service":{"namespace":"shop","name":"hook"}}}]}`}
 	calls := func(k apiKey, at time.Time) map[apiKey][]client { return map[apiKey][]client{k: {{"curl/8", 3, at}}} }
 	carts := apiKey{"shop.example.com", "v1alpha1", "carts"}
@@ -101,8 +102,9 @@ func TestChecks(t *testing.T) {
 		"old kube-proxy":           {lists: lists{daemonSetsPath: {`{"metadata":{"namespace":"kube-system","name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"image":"r:5000/kube-proxy:v1.28.0@sha256:1"}]}}}}`}}, want: "kube-proxy version skew ERROR"},
 		"Amazon Linux 2":           {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2")}, want: "Amazon Linux 2 compatibility WARNING"},
 		"Amazon Linux 2023":        {lists: lists{nodesPath: kubelet("v1.31.4", "Amazon Linux 2023.5")}, want: "Amazon Linux 2 compatibility PASSING"},
-		"a budget that blocks":     {lists: lists{budgetsPath: {`{` + meta + `,"status":{"disruptionsAllowed":0,"expectedPods":1,"currentHealthy":1,"desiredHealthy":1}}`}}, want: "Pod disruption budgets WARNING"},
-		"a budget without pods":    {lists: lists{budgetsPath: {`{` + meta + `,"status":{"disruptionsAllowed":0}}`}}, want: "Pod disruption budgets PASSING"},
+		"a budget that blocks":     {lists: lists{budgetsPath: blocking, nodesPath: kubelet("v1.31.4", "")}, want: "Pod disruption budgets WARNING"},
+		"a budget, but no nodes":   {lists: lists{budgetsPath: blocking}, want: "Pod disruption budgets PASSING"},
+		"a budget without pods":    {lists: lists{budgetsPath: {`{` + meta + `,"status":{"disruptionsAllowed":0}}`}, nodesPath: kubelet("v1.31.4", "")}, want: "Pod disruption budgets PASSING"},
 		"one replica":              {lists: lists{deploymentsPath: {`{` + meta + `,"spec":{"replicas":1}}`}}, want: "Single-replica workloads WARNING"},
 		"a webhook without anyone": {lists: lists{validatingPath: webhook}, want: "Admission webhooks ERROR"},
 		"a webhook with endpoints": {lists: lists{mutatingPath: webhook, slicesPath: {`{` + meta + `,"endpoints":[{"conditions":{"ready":true}}]}`}}, want: "Admission webhooks PASSING"},

@@ -33,6 +33,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy [flags]")
 		os.Exit(2)
 	}
+	// Who is executed by descriptor is called by its number in ps and top otherwise.
+	_ = os.WriteFile("/proc/self/comm", []byte(name), 0)
 	os.Exit(cli.Run(newCommand()))
 }
 

@@ -69,7 +69,11 @@ func (r UpdateNodegroupConfigRequest) apply(spec *NodegroupSpec) ([]UpdateParam,
 	if err != nil {
 		return nil, err
 	}
+	simulated := spec.simulated()
 	params = append(params, spec.changeLabels(r.AddLabels, r.RemoveLabels)...)
+	if spec.simulated() != simulated {
+		return nil, minato.Errorf(minato.Invalid, "Label %s=%s cannot be added or removed: a nodegroup is created with simulated nodes or real ones", SimulatedLabel, Simulated)
+	}
 	params = append(params, spec.changeTaints(r.AddTaints, r.RemoveTaints)...)
 	if r.Update != nil {
 		spec.Update = spec.Update.with(*r.Update)
@@ -84,6 +88,8 @@ func (r UpdateNodegroupConfigRequest) apply(spec *NodegroupSpec) ([]UpdateParam,
 	}
 	return params, checkNodegroupSpec(*spec)
 }
+
+func (spec *NodegroupSpec) simulated() bool { return spec.Labels[SimulatedLabel] == Simulated }
 
 // changeScaling sets those sizes that are given.
 func (spec *NodegroupSpec) changeScaling(r *ScalingRequest) (params []UpdateParam, err error) {

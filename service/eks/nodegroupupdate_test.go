@@ -85,8 +85,9 @@ func TestUpdateNodegroupConfigRefuses(t *testing.T) {
 		"nothing to change": {},
 		"Minimum capacity 3 can't be greater than desired size 2": {Scaling: &ScalingRequest{Min: n(3), Max: n(5)}},
 		"Desired capacity 5 can't be greater than max size 2":     {Scaling: &ScalingRequest{Desired: n(5)}},
-		"reserved prefixes": {AddLabels: map[string]string{"eks.amazonaws.com/x": "y"}},
-		"maxUnavailable":    {Update: &NodegroupUpdates{MaxUnavailable: 101}},
+		"reserved prefixes":            {AddLabels: map[string]string{"eks.amazonaws.com/x": "y"}},
+		"simulated nodes or real ones": {AddLabels: map[string]string{SimulatedLabel: Simulated}},
+		"maxUnavailable":               {Update: &NodegroupUpdates{MaxUnavailable: 101}},
 	} {
 		r.ClusterName, r.Name = "prod", "ng"
 		_, err := w.UpdateNodegroupConfig(t.Context(), alice, r)
