@@ -40,7 +40,8 @@ func startChild(ctx context.Context, role string, args ...string) (*child, error
 func startProgram(ctx context.Context, addr, program string, args ...string) (*child, error) {
 	c := &child{addr: addr, cmd: exec.Command(program, args...)}
 	c.cmd.Stderr = os.Stderr
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A session of its own, as each process of Minato's has: Linux shares the processors out by sessions.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}

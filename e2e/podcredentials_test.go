@@ -79,13 +79,9 @@ func TestPodCredentials(t *testing.T) {
 	}
 	e.Up(t)
 
-	// When the clock has moved past the end of all these credentials, others are to be had.
-	e.Minato(t, "clock", "advance", "7h", "--home", string(e.Home))
-	pods.answers(t, "app", "read", "ExpiredToken")
-	pods.answers(t, "irsa", "whoami", ":assumed-role/credentials-irsa/")
-	k.kubectl(t, "-n", "kube-system", "delete", "pod", "-l", "app.kubernetes.io/name=eks-pod-identity-agent")
-	pods.answers(t, "app", "read", "hello")
-	pods.answers(t, "js", "read", "hello")
+	pods.testTogether(t)
+	pods.testRenewal(t, e)
+	pods.testThousand(t)
 	k.kubectl(t, "delete", "pod", "fargate") // and its node
 	pods.testElsewhere(t, e, role)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -58,8 +59,13 @@ func (s *Server) listen(ctx context.Context) (string, error) {
 func (s *Server) serveAPIs(context.Context) (string, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var ahead func() time.Duration
+	if s.cfg.TestClock {
+		ahead = s.clock.Offset
+	}
 	handler := aws.New(aws.Config{
 		Region:      s.cfg.Region,
+		ClockAhead:  ahead,
 		Credentials: s.iam.Credentials,
 		APIs:        []aws.API{eksapi.New(s.eks), iamapi.New(s.iam), stsapi.New(s.sts), ec2api.New(s.ec2), ssmapi.New(s.ssm), eksauthapi.New(s.eksauth), s3api.New(s.s3)},
 		Ready:       s.checkReady,

@@ -50,6 +50,7 @@ func (s *Server) startNodes(ctx context.Context) (string, error) {
 			controller.Enqueue(key)
 		}
 	}))
+	s.clock.OnMove(func() { enqueueAll(s.runCtx, ec2.Instances(s.store), controller) }) // credentials of roles end
 	s.followHybridNodes(nodes)
 	s.goRun("nodes", nodes.Run)
 	s.goRun("nodes", controller.Run)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"minato.dev/minato/engine/reconcile"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/eks"
 )
 
@@ -26,8 +27,13 @@ func (s *Server) startCalendar(context.Context) (string, error) {
 
 // enqueueClusters has a controller look at every cluster.
 func (s *Server) enqueueClusters(controller *reconcile.Controller) {
+	enqueueAll(s.runCtx, eks.Clusters(s.store), controller)
+}
+
+// enqueueAll has a controller look at everything in a collection.
+func enqueueAll[T any](ctx context.Context, c *store.Collection[T], controller *reconcile.Controller) {
 	go func() {
-		page, err := eks.Clusters(s.store).List(s.runCtx, "", "", 0)
+		page, err := c.List(ctx, "", "", 0)
 		if err != nil {
 			return // the controller looks again by itself
 		}

@@ -30,7 +30,7 @@ func (c *Controller) renewCredentials(ctx context.Context, i ec2.Instance) (agai
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, c.wrap(i, err)
 	}
-	if left := old.Expiration.Sub(now); left > renewBefore {
+	if left := old.Ends.Sub(now); left > renewBefore {
 		return left - renewBefore, nil
 	}
 	next, again, err := c.newCredentials(ctx, i, now)
@@ -60,6 +60,6 @@ func (c *Controller) newCredentials(ctx context.Context, i ec2.Instance, now tim
 	}
 	return machine.Credentials{
 		Code: success, LastUpdated: now.UTC(), Type: "AWS-HMAC", AccessKeyID: t.AccessKeyID, SecretAccessKey: t.SecretAccessKey,
-		Token: t.SessionToken, Expiration: t.Expires,
+		Token: t.SessionToken, Expiration: t.Told, Ends: t.Expires,
 	}, t.Expires.Sub(now) - renewBefore, nil
 }

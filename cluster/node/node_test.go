@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 				return iam.Temporary{}, minato.Errorf(minato.Denied, "no")
 			}
 			w.sessions++
-			return iam.Temporary{AccessKeyID: "ASIAEXAMPLE", Expires: time.Now().Add(d)}, nil
+			return iam.Temporary{AccessKeyID: "ASIAEXAMPLE", Expires: w.deps.Clock.Now().Add(d), Told: time.Now().Add(d)}, nil
 		},
 		Running: func(context.Context, minato.Scope, string) error { w.moves = append(w.moves, "running"); return nil },
 		Terminated: func(context.Context, minato.Scope, string, ec2.InstanceReason) error {
@@ -205,6 +205,24 @@ func TestRoleThatRefuses(t *testing.T) {
 	w.reconcile(id)
 	if c, err := machine.ReadCredentials(w.deps.Home, instanceID); err != nil || c.Code != success {
 		t.Errorf("once the role trusts EC2: %+v, %v", c, err)
+	}
+}
+
+// TestCredentialsByAMovedClock is that they end by Minato's clock, and say when by the machine's.
+func TestCredentialsByAMovedClock(t *testing.T) {
+	w := newWorld(t)
+	w.deps.Clock.Begin(-1000 * time.Hour)
+	id := w.launch(nil)
+	for sessions, ahead := range []time.Duration{-1000 * time.Hour, -999 * time.Hour, -990 * time.Hour} {
+		w.deps.Clock.Begin(ahead)
+		w.reconcile(id)
+		if want := 1 + sessions/2; w.sessions != want {
+			t.Errorf("%s ahead: %d sessions, want %d", ahead, w.sessions, want)
+		}
+		c, err := machine.ReadCredentials(w.deps.Home, instanceID)
+		if left := time.Until(c.Expiration).Round(time.Minute); err != nil || left != sessionLength {
+			t.Errorf("%s ahead: for %s, %v", ahead, left, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -106,11 +107,48 @@ func flood(ctx context.Context, q url.Values) (string, error) {
 	}
 	close(next)
 	all.Wait()
+	return summary(counts), nil
+}
+
+// burst answers POST /burst: it shows all the tokens of the body to the agent at once, each as often as it is told, and says how often which
+// status came. Who gets no answer asks again.
+func burst(r *http.Request) (string, error) {
+	var tokens []string
+	if err := json.NewDecoder(io.LimitReader(r.Body, 16<<20)).Decode(&tokens); err != nil {
+		return "", err
+	}
+	each, err := strconv.Atoi(r.URL.Query().Get("each"))
+	if err != nil {
+		return "", err
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[int]int{}
+	for _, token := range tokens {
+		for range each {
+			all.Go(func() {
+				ask := question{token: token}
+				status, _, err := ask.ask(r.Context())
+				for err != nil && r.Context().Err() == nil {
+					status, _, err = ask.ask(r.Context())
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				counts[status]++
+			})
+		}
+	}
+	all.Wait()
+	return summary(counts), nil
+}
+
+// summary says how often which status came.
+func summary(counts map[int]int) string {
 	var out []string
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
 		out = append(out, fmt.Sprintf("%d: %d", status, counts[status]))
 	}
-	return strings.Join(out, ", "), nil
+	return strings.Join(out, ", ")
 }
 
 // garbage is what nobody gets credentials for.

@@ -77,6 +77,9 @@ func main() {
 	http.HandleFunc("GET /flood", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(context.Context) (string, error) { return flood(r.Context(), r.URL.Query()) })
 	})
+	http.HandleFunc("POST /burst", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(context.Context) (string, error) { return burst(r) })
+	})
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
 	slog.Error("serving ended", "error", server.ListenAndServe())
 	os.Exit(1)

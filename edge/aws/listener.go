@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"minato.dev/minato"
+	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/internal/sigv4"
 	"minato.dev/minato/service/iam"
 )
@@ -25,6 +27,8 @@ type Config struct {
 	Region      minato.Region
 	Credentials iam.Credentials
 	APIs        []API
+	// ClockAhead is how far the server's clock is ahead of the machine's, which every answer tells; nil where it cannot be moved.
+	ClockAhead func() time.Duration
 	// Ready answers /readyz: nil when requests can be served.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry // takes the listener's metrics; /metrics shows everything in it
@@ -83,6 +87,9 @@ func (l *Listener) Handle(pattern string, h http.Handler) { l.open.Handle(patter
 
 // ServeHTTP serves an open path, or authenticates a request, hands it to its service's API, and tells of it.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if ahead := l.cfg.ClockAhead; ahead != nil {
+		w.Header().Set(clock.AheadHeader, strconv.FormatInt(int64(ahead()/time.Second), 10))
+	}
 	if l.isOpen(r) {
 		l.open.ServeHTTP(w, r)
 		return

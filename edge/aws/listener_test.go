@@ -24,6 +24,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/edge/aws"
 	"minato.dev/minato/edge/aws/query"
+	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/service/iam"
 )
 
@@ -428,6 +429,23 @@ func TestPanicInTheMiddleBreaksTheConnection(t *testing.T) {
 	}
 	if _, event := e.event(t); event["level"] != "ERROR" {
 		t.Errorf("%v", event)
+	}
+}
+
+// TestClockAhead is that a server whose clock can be moved says in every answer where it stands, and that no other does.
+func TestClockAhead(t *testing.T) {
+	t.Parallel()
+	moved := start(t, func(c *aws.Config) {
+		c.ClockAhead = func() time.Duration { return 90*time.Minute + 300*time.Millisecond }
+	})
+	for url, want := range map[string]string{moved.url + "/healthz": "5400", moved.url + "/": "5400", start(t, nil).url + "/healthz": ""} {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get(clock.AheadHeader); got != want || resp.Body.Close() != nil {
+			t.Errorf("%s says that the clock is %q seconds ahead, want %q", url, got, want)
+		}
 	}
 }
 

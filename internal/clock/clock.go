@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// AheadHeader is the header in which the answers of a server whose clock can be moved say how far it is ahead of the machine's, in
+// seconds. Clients' own clocks are the machine's: one that keeps what ends by the server's clock looks here.
+const AheadHeader = "X-Minato-Clock-Ahead"
+
 // Clock tells the time. The zero Clock is the machine's.
 type Clock struct {
 	offset atomic.Int64

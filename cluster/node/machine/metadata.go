@@ -66,6 +66,7 @@ func metadata(h home.Dir, s Spec) (imds.Config, error) {
 			"meta-data/iam/info": func() (string, bool) { return profileInfo(h, s) },
 			"meta-data/iam/security-credentials/" + s.Role: func() (string, bool) {
 				credentials, err := ReadCredentials(h, s.InstanceID)
+				credentials.Ends = time.Time{}
 				return text(credentials, err)
 			},
 		}

@@ -119,7 +119,9 @@ type Credentials struct {
 	AccessKeyID     string    `json:"AccessKeyId,omitempty"`
 	SecretAccessKey string    `json:"SecretAccessKey,omitempty"`
 	Token           string    `json:"Token,omitempty"`
-	Expiration      time.Time `json:"Expiration,omitzero"`
+	Expiration      time.Time `json:"Expiration,omitzero"` // by the machine's clock, by which clients renew
+	// Ends is Expiration by Minato's clock; the metadata service does not tell it.
+	Ends time.Time `json:"Ends,omitzero"`
 }
 
 // RunFolder is where a node's files for this boot of the machine lie.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 )
@@ -23,37 +24,55 @@ const (
 	retryAfter = time.Minute
 	renewals   = 3 // a second
 	// fetchTimeout is longer than any pod waits: what comes later is there when the pod asks again.
-	fetchTimeout = 20 * time.Second
+	fetchTimeout = time.Minute
 	lookEvery    = time.Second
 )
 
 // cache keeps credentials by token, the least recently used of too many go.
 type cache struct {
 	assume func(context.Context, string) (Credentials, error)
-	now    func() time.Time
+	ahead  func() time.Duration
 	max    int
 	log    *slog.Logger
 	rotate bool
 
+	fetches *prometheus.CounterVec
 	flights singleflight.Group
 	mu      sync.Mutex
 	byToken map[string]*list.Element
 	recent  *list.List // of *entry, the most recently used first
 }
 
+// entry is what is kept for a token. Its times are the server's.
 type entry struct {
 	token       string
 	credentials Credentials
 	renewAt     time.Time
 }
 
-func newCache(assume func(context.Context, string) (Credentials, error), rotate bool, log *slog.Logger) *cache {
+// Why credentials are fetched.
+const (
+	forPod   = "request" // one waits for them
+	forLater = "renewal"
+)
+
+func newCache(c HandlerConfig) *cache {
+	ahead := c.Ahead
+	if ahead == nil {
+		ahead = func() time.Duration { return 0 }
+	}
 	return &cache{
-		assume: assume, now: time.Now, max: maxTokens, log: log, rotate: rotate, byToken: map[string]*list.Element{}, recent: list.New(),
+		assume: c.Assume, ahead: ahead, max: maxTokens, log: c.Log, rotate: c.Rotate, byToken: map[string]*list.Element{}, recent: list.New(),
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pod_identity_fetches_total", Help: "Credentials asked of EKS Auth, each in as many attempts as it took, by why and by what became of it.",
+		}, []string{"reason", "outcome"}),
 	}
 }
 
-// get is the credentials for a token: those that are kept, or else new ones. Who asks for the same at the same time waits for one answer.
+// now is the server's time, by which credentials end.
+func (c *cache) now() time.Time { return time.Now().Add(c.ahead()) }
+
+// get is the credentials for a token, with an end by the machine's clock, by which SDKs go: those that are kept, or else new ones. Who asks for the same at the same time waits for one answer.
 func (c *cache) get(ctx context.Context, token string) (got Credentials, cached bool, err error) {
 	if got, ok := c.kept(token); ok {
 		return got, true, nil
@@ -62,14 +81,14 @@ func (c *cache) get(ctx context.Context, token string) (got Credentials, cached 
 		// The fetch is not that of the first who asks, who may go away.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
-		return c.fetch(ctx, token)
+		return c.fetch(ctx, token, forPod)
 	})
 	select {
 	case r := <-answer:
 		if r.Err != nil {
 			return Credentials{}, false, r.Err
 		}
-		return r.Val.(Credentials), false, nil
+		return r.Val.(Credentials).after(-c.ahead()), false, nil
 	case <-ctx.Done():
 		return Credentials{}, false, ctx.Err()
 	}
@@ -87,12 +106,17 @@ func (c *cache) kept(token string) (Credentials, bool) {
 		return Credentials{}, false
 	}
 	c.recent.MoveToFront(e)
-	return kept.credentials, true
+	return kept.credentials.after(-c.ahead()), true
 }
 
 // fetch gets credentials and keeps them. An answer that is final takes away what was kept.
-func (c *cache) fetch(ctx context.Context, token string) (Credentials, error) {
+func (c *cache) fetch(ctx context.Context, token, reason string) (Credentials, error) {
 	got, err := c.assume(ctx, token)
+	outcome := "ok"
+	if err != nil {
+		outcome = "failed"
+	}
+	c.fetches.WithLabelValues(reason, outcome).Inc()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old, known := c.byToken[token]
@@ -168,7 +192,7 @@ func (c *cache) due() (tokens []string) {
 func (c *cache) renewOne(ctx context.Context, token string) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	_, err, _ := c.flights.Do(token, func() (any, error) { return c.fetch(ctx, token) })
+	_, err, _ := c.flights.Do(token, func() (any, error) { return c.fetch(ctx, token, forLater) })
 	if err == nil {
 		return
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"minato.dev/minato/internal/clock"
 )
 
 // TestCache goes through the life of a token's credentials.
@@ -16,10 +19,10 @@ func TestCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var trouble error
 		asked := 0
-		c := newCache(func(context.Context, string) (Credentials, error) {
+		c := newCache(HandlerConfig{Assume: func(context.Context, string) (Credentials, error) {
 			asked++
 			return Credentials{AccessKeyID: fmt.Sprint("k", asked), Expiration: time.Now().Add(6 * time.Hour)}, trouble
-		}, true, slog.New(slog.DiscardHandler))
+		}, Rotate: true, Log: slog.New(slog.DiscardHandler)})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- c.renew(ctx) }()
@@ -62,12 +65,47 @@ func TestCache(t *testing.T) {
 	})
 }
 
+// TestMovedClock is that credentials are renewed, told and thrown away by the server's clock, when that has been moved.
+func TestMovedClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var server serverClock
+		asked := 0
+		c := newCache(HandlerConfig{Assume: func(context.Context, string) (Credentials, error) {
+			asked++
+			return Credentials{AccessKeyID: fmt.Sprint("k", asked), Expiration: time.Now().Add(server.Ahead() + 6*time.Hour)}, nil
+		}, Ahead: server.Ahead, Rotate: true, Log: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.renew(ctx) }()
+		want := func(when, key string, cached bool, left time.Duration) {
+			t.Helper()
+			time.Sleep(2 * time.Second) // for renewals
+			got, kept, err := c.get(t.Context(), "token")
+			if err != nil || got.AccessKeyID != key || kept != cached || time.Until(got.Expiration).Round(time.Minute) != left {
+				t.Errorf("%s: %s (%t) for %s, %v", when, got.AccessKeyID, kept, time.Until(got.Expiration), err)
+			}
+		}
+		want("first", "k1", false, 6*time.Hour)
+		server.note(http.Header{clock.AheadHeader: {"7200"}})
+		want("before renewal", "k1", true, 4*time.Hour)
+		server.note(http.Header{clock.AheadHeader: {"14400"}})
+		want("renewed ahead of expiry", "k2", true, 6*time.Hour)
+		server.note(http.Header{clock.AheadHeader: {"864000"}})
+		want("long over", "k3", false, 6*time.Hour)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLeastRecentlyUsedGo is that the cache is bounded.
 func TestLeastRecentlyUsedGo(t *testing.T) {
 	t.Parallel()
-	c := newCache(func(_ context.Context, token string) (Credentials, error) {
+	c := newCache(HandlerConfig{Assume: func(_ context.Context, token string) (Credentials, error) {
 		return Credentials{AccessKeyID: token, Expiration: time.Now().Add(time.Hour)}, nil
-	}, true, slog.New(slog.DiscardHandler))
+	}, Rotate: true, Log: slog.New(slog.DiscardHandler)})
 	for i := range maxTokens + 10 {
 		if _, _, err := c.get(t.Context(), fmt.Sprint(i)); err != nil {
 			t.Fatal(err)

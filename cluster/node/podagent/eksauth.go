@@ -40,6 +40,12 @@ type Credentials struct {
 	Expiration      time.Time `json:"Expiration"`
 }
 
+// after are the credentials with an end that is said to be so much later.
+func (c Credentials) after(d time.Duration) Credentials {
+	c.Expiration = c.Expiration.Add(d)
+	return c
+}
+
 // upstreamError is an error that EKS Auth has answered.
 type upstreamError struct {
 	Status    int
@@ -84,6 +90,8 @@ type EKSAuth struct {
 	NodeKey func(context.Context) (Key, error)
 	Client  *http.Client
 
+	serverClock
+
 	mu    sync.Mutex
 	key   Key
 	slots chan struct{}
@@ -102,8 +110,8 @@ func NewEKSAuth(endpoint, cluster, region string, key func(context.Context) (Key
 	return &EKSAuth{Endpoint: endpoint, Cluster: cluster, Region: region, NodeKey: key, Client: client, slots: make(chan struct{}, inFlight)}
 }
 
-// Assume gets the credentials for a token. What may pass is tried again; too many requests, which surely pass, until ctx ends. Who tries
-// again stays one of those in flight, so that there are no more requests than EKS Auth takes.
+// Assume gets the credentials for a token, with an end by the server's clock. What may pass is tried again; too many requests, which surely
+// pass, until ctx ends. Who tries again stays one of those in flight, so that there are no more requests than EKS Auth takes.
 func (a *EKSAuth) Assume(ctx context.Context, token string) (c Credentials, err error) {
 	select {
 	case a.slots <- struct{}{}:
@@ -170,6 +178,7 @@ func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err er
 	if err != nil {
 		return c, fmt.Errorf("EKS Auth does not answer: %w", err)
 	}
+	ahead := a.note(resp.Header)
 	if resp.StatusCode != http.StatusOK {
 		err := readError(resp, answer)
 		if err.unsigned() {
@@ -177,7 +186,8 @@ func (a *EKSAuth) once(ctx context.Context, token string) (c Credentials, err er
 		}
 		return c, err
 	}
-	return readCredentials(answer)
+	c, err = readCredentials(answer)
+	return c.after(ahead), err
 }
 
 // nodeKey is the key of the node's role, kept until shortly before it ends.

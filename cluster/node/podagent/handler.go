@@ -41,10 +41,12 @@ type Handler struct {
 type HandlerConfig struct {
 	// Hosts are the addresses that a Host header may name; empty are Addresses.
 	Hosts []string
-	// Assume gets credentials for a token (EKSAuth.Assume).
+	// Assume gets credentials for a token (EKSAuth.Assume), with an end by the clock that Ahead is about.
 	Assume func(ctx context.Context, token string) (Credentials, error)
 	// Rotate is whether credentials are renewed before they end.
 	Rotate bool
+	// Ahead is how far the clock by which credentials end is ahead of the machine's (EKSAuth.Ahead); nil if it is the machine's.
+	Ahead func() time.Duration
 	// Unlimited lets as many requests in as come.
 	Unlimited bool
 	Log       *slog.Logger
@@ -52,7 +54,7 @@ type HandlerConfig struct {
 
 // NewHandler makes a Handler. Renew is to be run beside it.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{hosts: c.Hosts, cache: newCache(c.Assume, c.Rotate, c.Log), log: c.Log}
+	h := &Handler{hosts: c.Hosts, cache: newCache(c), log: c.Log}
 	h.known, h.unknown = rate.NewLimiter(perSecond, burst), rate.NewLimiter(perSecond, burst)
 	if len(h.hosts) == 0 {
 		for _, a := range Addresses {
@@ -73,7 +75,7 @@ func (h *Handler) Renew(ctx context.Context) error { return h.cache.renew(ctx) }
 
 // Collectors are the handler's metrics.
 func (h *Handler) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{h.requests, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	return []prometheus.Collector{h.requests, h.cache.fetches, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pod_identity_cache_tokens", Help: "Tokens whose credentials are kept.",
 	}, func() float64 { return float64(h.cache.size()) })}
 }

@@ -182,16 +182,16 @@ func TestNodeKeyEndsEarly(t *testing.T) {
 		keys++
 		return Key{sigv4.Key{AccessKeyID: fmt.Sprint("NODE", min(keys, 2)), SecretAccessKey: secret}, time.Now().Add(time.Hour)}, nil
 	}, NewClient(nil))
-	c := newCache(auth.Assume, true, slog.New(slog.DiscardHandler))
+	c := newCache(HandlerConfig{Assume: auth.Assume, Rotate: true, Log: slog.New(slog.DiscardHandler)})
 	for i, want := range []string{"POD1", "POD3"} {
-		if got, err := c.fetch(t.Context(), "token"); err != nil || got.AccessKeyID != want || keys != i+1 {
+		if got, err := c.fetch(t.Context(), "token", forPod); err != nil || got.AccessKeyID != want || keys != i+1 {
 			t.Errorf("got %q, %v, with key %d of the node, want %q with key %d", got.AccessKeyID, err, keys, want, i+1)
 		}
 	}
 	c.assume = func(context.Context, string) (Credentials, error) {
 		return Credentials{}, &upstreamError{Status: http.StatusForbidden, Code: "ExpiredTokenException"}
 	}
-	if _, err := c.fetch(t.Context(), "token"); err == nil || c.size() != 1 {
+	if _, err := c.fetch(t.Context(), "token", forPod); err == nil || c.size() != 1 {
 		t.Errorf("%v, and %d tokens have credentials, want 1", err, c.size())
 	}
 }

@@ -52,7 +52,7 @@ func Run(ctx context.Context, c Config) error {
 		key = InstanceKey
 	}
 	auth := NewEKSAuth(c.Endpoint, c.ClusterName, c.Region, key, c.Client)
-	handler := NewHandler(HandlerConfig{Hosts: hosts, Assume: auth.Assume, Rotate: c.Rotate, Log: c.Log})
+	handler := NewHandler(HandlerConfig{Hosts: hosts, Assume: auth.Assume, Ahead: auth.Ahead, Rotate: c.Rotate, Log: c.Log})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(handler.Collectors()...)
 	metrics, probes := http.NewServeMux(), http.NewServeMux()
@@ -85,6 +85,7 @@ func Run(ctx context.Context, c Config) error {
 		group.Go(serve)
 	}
 	group.Go(func() error { return handler.Renew(ctx) })
+	group.Go(func() error { return auth.FollowClock(ctx) })
 	c.Log.InfoContext(ctx, "serving pods", "cluster", c.ClusterName, "endpoint", c.Endpoint, "hosts", hosts)
 	return group.Wait()
 }
