@@ -82,6 +82,7 @@ func TestPodCredentials(t *testing.T) {
 	pods.testTogether(t)
 	pods.testRenewal(t, e)
 	pods.testThousand(t)
+	pods.testKeyRotation(t, e)
 	k.kubectl(t, "delete", "pod", "fargate") // and its node
 	pods.testElsewhere(t, e, role)
 }

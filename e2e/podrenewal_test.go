@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -147,4 +148,55 @@ func (p sdkPods) testRenewal(t *testing.T, e *testenv.Env) {
 	if n := p.agentCounts(t)[agentFetched] - before[agentFetched]; n != 0 {
 		t.Errorf("%g times a pod has waited for credentials that were to be renewed before", n)
 	}
+}
+
+// testKeyRotation is that the cluster signs ServiceAccount tokens with another key every week, and that the pods' tokens of before go on, with
+// EKS Pod Identity and with IRSA: the issuer publishes both keys.
+func (p sdkPods) testKeyRotation(t *testing.T, e *testenv.Env) {
+	t.Helper()
+	k := p.cluster
+	before := keyID(t, k.kubectl(t, "create", "token", "app"))
+	issuer := k.client.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.identity.oidc.issuer", "--output", "text")
+	var keys, after string
+	e.Minato(t, "clock", "advance", "8d", "--home", string(e.Home))
+	testenv.Eventually(t, func() error { // it is published before it signs
+		if keys = k.client.Shell(t, "curl -sSfk "+issuer+"/keys"); strings.Count(keys, `"kid"`) < 2 {
+			return fmt.Errorf("after more than a week the issuer publishes %s", keys)
+		}
+		return nil
+	})
+	e.Minato(t, "clock", "advance", "5m", "--home", string(e.Home))
+	testenv.Eventually(t, func() error {
+		if r := k.client.TryKubectl(t, k.config, "create", "token", "app"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		} else if after = keyID(t, r.Stdout); after == before {
+			return fmt.Errorf("the key %s goes on signing tokens for more than a week", before)
+		}
+		return nil
+	})
+	if !strings.Contains(keys, before) || !strings.Contains(keys, after) {
+		t.Errorf("the issuer publishes %s, want the keys %s and %s", keys, before, after)
+	}
+	for _, pod := range []string{"app", "js", "js-irsa"} {
+		p.answers(t, pod, "read", "hello")
+	}
+	p.answers(t, "irsa", "whoami", ":assumed-role/credentials-irsa/")
+	if got := p.burst(t, 1, 1); got != "200: 1" {
+		t.Errorf("a token of the new key is answered, by status, %s", got)
+	}
+}
+
+// keyID is the key that a token says it is signed with.
+func keyID(t *testing.T, token string) string {
+	t.Helper()
+	head, _, _ := strings.Cut(token, ".")
+	b, err := base64.RawURLEncoding.DecodeString(head)
+	var header struct{ Kid string }
+	if err == nil {
+		err = json.Unmarshal(b, &header)
+	}
+	if err != nil || header.Kid == "" {
+		t.Fatalf("no token: %.200s, %v", token, err)
+	}
+	return header.Kid
 }
