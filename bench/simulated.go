@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -48,6 +49,7 @@ func benchSimulated(ctx context.Context, o options) ([]Row, error) {
 		return nil, err
 	}
 	nodes := time.Since(started)
+	fmt.Fprintf(os.Stderr, "bench: the nodes are Ready after %s\n", nodes) // the pods may take longer than somebody waits
 	withNodes, err := s.clusterMemory(ctx, k.name)
 	if err != nil {
 		return nil, err

@@ -13,11 +13,16 @@ import (
 	"minato.dev/minato/internal/testenv"
 )
 
-// accessTranscript is what a user of EKS types to give a role access, to the letter.
+// accessTranscript is what a user of EKS types to give a role access, to the letter, on a cluster that has not let its creator in.
 const accessTranscript = `
 eval "$(minato env)"
 ACCOUNT=$(aws sts get-caller-identity --query Account --output text)
 aws eks update-kubeconfig --name entries --alias admin
+kubectl get namespaces 2>&1 || true
+ME=$(aws sts get-caller-identity --query Arn --output text)
+aws eks create-access-entry --cluster-name entries --principal-arn $ME --query accessEntry.type
+aws eks associate-access-policy --cluster-name entries --principal-arn $ME \
+    --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy --access-scope type=cluster --query associatedAccessPolicy.accessScope.type
 kubectl create namespace dev-1 && kubectl create namespace prod
 aws eks create-access-entry --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops --kubernetes-groups sre
 aws eks associate-access-policy --cluster-name entries --principal-arn arn:aws:iam::$ACCOUNT:role/entries-ops \
@@ -58,11 +63,12 @@ func TestAccessTranscript(t *testing.T) {
 	t.Parallel()
 	e := testenv.Shared(t)
 	admin := e.Admin(t)
-	k := createCluster(t, admin, "entries", "--access-config", "authenticationMode=API")
+	k := createCluster(t, admin, "entries", "--access-config", "authenticationMode=API,bootstrapClusterCreatorAdminPermissions=false")
 	userRole(t, admin, "entries-ops")
 	out := e.Anonymous(t).Shell(t, accessTranscript)
 	rest := out
 	for _, want := range []string{
+		"You must be logged in to the server", "\"STANDARD\"\n\"cluster\"\n",
 		"namespace/dev-1 created", `"accessEntryArn": "arn:aws:eks:us-east-1:`, `"type": "namespace"`,
 		"No resources found in dev-1 namespace.",
 		`cannot list resource "pods" in API group "" in the namespace "prod"`,

@@ -9,9 +9,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http/httptest"
@@ -38,7 +37,7 @@ const registryTrust = "/etc/ssl/certs/minato-e2e-registry.pem"
 func otherRegistry(t *testing.T, e *testenv.Env) (address string) {
 	t.Helper()
 	registryMachine.start(t)
-	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	handler := registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)))
 	plain := httptest.NewServer(handler)
 	defer plain.Close()
 	image, err := crane.Pull(registryHost(t, e)+"/echo", crane.Insecure)
