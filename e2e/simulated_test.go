@@ -49,6 +49,11 @@ func TestSimulatedNodes(t *testing.T) {
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=6")
 	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
+	// As kube-controller-manager does to the pods of a node that has not reported for long.
+	pod := k.kubectl(t, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
+	k.kubectl(t, "patch", "pod", pod, "--subresource=status", "-p", `{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)
+	k.kubectl(t, "wait", "pod/"+pod, "--for=condition=Ready", "--timeout=180s")
+
 	kwok := kwokOf(e.Status(t))
 	if err := syscall.Kill(kwok.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

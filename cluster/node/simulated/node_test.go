@@ -65,7 +65,7 @@ func TestStagesAreDocuments(t *testing.T) {
 		}
 		names = append(names, d.Kind+" "+d.Metadata.Name)
 	}
-	want := "KwokConfiguration ;Stage node-ready;Stage node-heartbeat;Stage pod-ready;Stage pod-complete;Stage pod-delete"
+	want := "KwokConfiguration ;Stage node-ready;Stage node-heartbeat;Stage pod-ready;Stage pod-ready-again;Stage pod-complete;Stage pod-delete"
 	if got := strings.Join(names, ";"); got != want {
 		t.Errorf("stages.yaml has %s", got)
 	}
