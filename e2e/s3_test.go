@@ -52,6 +52,15 @@ func TestS3(t *testing.T) {
 	reader.RefusedAWS(t, []string{"AccessDenied", "s3:ListBucket"}, "s3", "ls", "s3://e2e-data")
 	testPresigned(t, admin, reader, large)
 
+	// EC2 tells whom it refuses why in a message that others decode.
+	refused := reader.TryAWS(t, "ec2", "create-vpc", "--cidr-block", "10.9.0.0/16")
+	_, message, _ := strings.Cut(strings.TrimSpace(refused.Stderr), "Encoded authorization failure message: ")
+	decode := []string{"sts", "decode-authorization-message", "--encoded-message", message, "--query", "DecodedMessage", "--output", "text"}
+	if why := admin.AWS(t, decode...); !strings.Contains(why, `"allowed":false`) || !strings.Contains(why, `"action":"ec2:CreateVpc"`) || !strings.Contains(why, "assumed-role/e2e-reader/reader") {
+		t.Errorf("%s means %s", refused, why)
+	}
+	reader.RefusedAWS(t, []string{"AccessDenied", "sts:DecodeAuthorizationMessage"}, decode...)
+
 	// What else people do with the CLI: a copy from bucket to bucket that is made in parts, trees, and uploads that nobody completes.
 	admin.AWS(t, "s3", "mb", "s3://e2e-copy")
 	admin.AWS(t, "s3", "sync", "s3://e2e-data", "s3://e2e-copy", "--no-progress")
