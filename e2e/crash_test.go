@@ -32,10 +32,13 @@ func TestServerIsKilled(t *testing.T) {
 	}
 
 	e.Up(t)
-	after := e.Status(t).All()
-	if len(before) < 6 || !slices.Equal(names(before), names(after)) {
-		t.Fatalf("processes before %v and after %v", names(before), names(after))
-	}
+	var after map[string]testenv.Process
+	testenv.Eventually(t, func() error { // requests are served before clusters are taken over
+		if after = e.Status(t).All(); len(before) < 6 || !slices.Equal(names(before), names(after)) {
+			return fmt.Errorf("processes before %v and after %v", names(before), names(after))
+		}
+		return nil
+	})
 	for name, p := range after {
 		if p.PID != before[name].PID || !p.Adopted || p.Restarts != 0 {
 			t.Errorf("%s: got %+v, want the process %d taken over", name, p, before[name].PID)
