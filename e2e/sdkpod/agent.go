@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 const kubernetesToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -111,25 +110,8 @@ func flood(ctx context.Context, q url.Values) (string, error) {
 	return summary(counts), nil
 }
 
-// insist asks as SDKs do: again, a second later, where the fault is not the pod's, and where a connection broke on a busy machine. It answers the
-// last status, 0 for none.
-func (q question) insist(ctx context.Context) int {
-	const tries = 4
-	for try := 1; ; try++ {
-		status, _, err := q.ask(ctx)
-		if err == nil && status < http.StatusInternalServerError || try == tries {
-			return status
-		}
-		select {
-		case <-ctx.Done():
-			return status
-		case <-time.After(time.Second):
-		}
-	}
-}
-
 // burst answers POST /burst: it shows all the tokens of the body to the agent at once, each as often as it is told, and says how often which
-// status came.
+// status came. Who gets no answer asks again.
 func burst(r *http.Request) (string, error) {
 	var tokens []string
 	if err := json.NewDecoder(io.LimitReader(r.Body, 16<<20)).Decode(&tokens); err != nil {
@@ -145,7 +127,11 @@ func burst(r *http.Request) (string, error) {
 	for _, token := range tokens {
 		for range each {
 			all.Go(func() {
-				status := question{token: token}.insist(r.Context())
+				ask := question{token: token}
+				status, _, err := ask.ask(r.Context())
+				for err != nil && r.Context().Err() == nil {
+					status, _, err = ask.ask(r.Context())
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				counts[status]++
