@@ -49,6 +49,12 @@ func TestSimulatedNodes(t *testing.T) {
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=6")
 	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
+	for _, args := range [][]string{{"logs", "deploy/web"}, {"exec", "deploy/web", "--", "ls"}} {
+		if r := k.client.TryKubectl(t, k.config, args...); !strings.Contains(r.Stderr, "is simulated: no program runs on it") {
+			t.Errorf("kubectl %s does not say that the node is simulated: %s", args[0], r)
+		}
+	}
+
 	// As kube-controller-manager does to the pods of a node that has not reported for long.
 	pod := k.kubectl(t, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
 	k.kubectl(t, "patch", "pod", pod, "--subresource=status", "-p", `{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)

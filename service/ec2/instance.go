@@ -114,6 +114,8 @@ type Interface struct {
 	DeleteOnTermination bool        `json:"deleteOnTermination,omitempty"`
 	RequesterID         string      `json:"requesterId,omitempty"`
 	Tags                minato.Tags `json:"tags,omitempty"`
+	// Simulated is whether its instance is: nobody answers at its addresses.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 // Instances is the collection of instances.
