@@ -48,11 +48,11 @@ type harbour struct {
 	processes map[string]*fakeProcess
 	started   []string // names, in order
 	tenants   map[string]bool
-	groups    map[string]bool // security groups that have been deleted
+	groups    map[string]bool   // security groups that have been deleted
 	networks  map[string]string // subnets in which there are interfaces, by cluster id
-	noNetwork error // why there are no interfaces for a cluster that has none in its subnets
-	taken     map[int]bool    // endpoint ports that the gate cannot have
-	crashing  string          // a component that ends as soon as it starts
+	noNetwork error             // why there are no interfaces for a cluster that has none in its subnets
+	taken     map[int]bool      // endpoint ports that the gate cannot have
+	crashing  string            // a component that ends as soon as it starts
 	// crashingIn is a part of the paths of programs that crash; empty are all.
 	crashingIn string
 	unrunnable string // a component whose program of 1.36 cannot be run
