@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/engine/reconcile"
 	"minato.dev/minato/internal/ports"
+	"minato.dev/minato/service/ec2"
 	"minato.dev/minato/service/eks"
 )
 
@@ -50,6 +52,8 @@ func (s *Server) startControlPlanes(ctx context.Context) (string, error) {
 		HookApplied:    s.hookApplied,
 
 		ResourceIssues:      s.resourceIssues,
+		EnsureInterfaces:    s.ensureInterfaces,
+		RemoveInterfaces:    s.removeInterfaces,
 		DeleteSecurityGroup: s.deleteSecurityGroup,
 	})
 	if err := s.planes.StopLeftovers(ctx); err != nil {
@@ -123,6 +127,21 @@ func (s *Server) countClusters(ctx context.Context) (string, error) {
 		built = "no Kubernetes is built yet: make kube VERSION=1.35"
 	}
 	return fmt.Sprintf("%d clusters; %s", len(page.Items), built), nil
+}
+
+// ensureInterfaces gives a control plane its interfaces, with the cluster's own security group and those that it was given.
+func (s *Server) ensureInterfaces(ctx context.Context, c *eks.Cluster) error {
+	want := ec2.ClusterInterfaces{ClusterID: c.ID, ClusterName: c.Name, Role: c.Spec.RoleARN, Subnets: c.Spec.SubnetIDs}
+	for _, id := range append([]string{c.Spec.ClusterSecurityGroup}, c.Spec.SecurityGroupIDs...) {
+		if !slices.Contains(want.SecurityGroups, id) {
+			want.SecurityGroups = append(want.SecurityGroups, id)
+		}
+	}
+	return s.ec2.EnsureClusterInterfaces(ctx, c.Scope, want)
+}
+
+func (s *Server) removeInterfaces(ctx context.Context, c *eks.Cluster) error {
+	return s.ec2.RemoveClusterInterfaces(ctx, c.Scope, c.ID)
 }
 
 func (s *Server) deleteSecurityGroup(ctx context.Context, scope minato.Scope, id string) error {

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,10 @@ type Deps struct {
 
 	// ResourceIssues are what is wrong with the AWS resources of a cluster.
 	ResourceIssues func(ctx context.Context, c *eks.Cluster) []eks.HealthIssue
+
+	// EnsureInterfaces gives a cluster's control plane its network interfaces, and RemoveInterfaces takes them away. Both may be repeated.
+	EnsureInterfaces func(ctx context.Context, c *eks.Cluster) error
+	RemoveInterfaces func(ctx context.Context, c *eks.Cluster) error
 
 	// DeleteSecurityGroup removes the cluster's security group. It may be repeated.
 	DeleteSecurityGroup func(ctx context.Context, scope minato.Scope, id string) error
@@ -192,7 +197,7 @@ func (c *Controller) giveUp(ctx context.Context, p *pass, pr *problem) error {
 
 // failUpdates ends the updates that run as Failed, and sets the cluster's spec back to what it was before them.
 func (c *Controller) failUpdates(ctx context.Context, p *pass, pr *problem) error {
-	reason := eks.UpdateError{Code: updateErrorUnknown, Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}
+	reason := eks.UpdateError{Code: cmp.Or(pr.updateCode, updateErrorUnknown), Message: pr.message, ResourceIDs: []string{p.cluster.ARN().String()}}
 	ops, err := eks.FailUpdates(ctx, c.deps.Store, &p.cluster, reason)
 	p.ops = append(p.ops, ops...)
 	return err

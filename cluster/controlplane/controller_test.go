@@ -191,8 +191,17 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	_, err := eks.Updates(h.store).Create(t.Context(), eks.UpdatesOf(&c)+"u1", eks.Update{ID: "u1"})
 	must(t, err)
 	h.modify(id, func(c *eks.Cluster) { c.Status.Status = eks.ClusterDeleting })
+	h.interrupt = func(what string) error {
+		if _, there := h.networks[c.ID]; there && what == "delete security group" {
+			return errors.New("its interfaces are still there")
+		}
+		return nil
+	}
 	h.pass(id)
 	h.wantGone(c)
+	if _, there := h.networks[c.ID]; there {
+		t.Error("the control plane's interfaces are still there")
+	}
 	if !h.groups["sg-1"] {
 		t.Error("the cluster's security group is still there")
 	}

@@ -48,9 +48,11 @@ type harbour struct {
 	processes map[string]*fakeProcess
 	started   []string // names, in order
 	tenants   map[string]bool
-	groups    map[string]bool // security groups
-	taken     map[int]bool    // endpoint ports that the gate cannot have
-	crashing  string          // a component that ends as soon as it starts
+	groups    map[string]bool   // security groups that have been deleted
+	networks  map[string]string // subnets in which there are interfaces, by cluster id
+	noNetwork error             // why there are no interfaces for a cluster that has none in its subnets
+	taken     map[int]bool      // endpoint ports that the gate cannot have
+	crashing  string            // a component that ends as soon as it starts
 	// crashingIn is a part of the paths of programs that crash; empty are all.
 	crashingIn string
 	unrunnable string // a component whose program of 1.36 cannot be run
@@ -73,7 +75,7 @@ func newHarbour(t *testing.T) *harbour {
 	must(t, err)
 	h := &harbour{
 		t: t, home: home.Dir(t.TempDir()), tenantCA: ca,
-		processes: map[string]*fakeProcess{}, tenants: map[string]bool{}, groups: map[string]bool{}, taken: map[int]bool{},
+		processes: map[string]*fakeProcess{}, tenants: map[string]bool{}, groups: map[string]bool{}, networks: map[string]string{}, taken: map[int]bool{},
 		interrupt: func(string) error { return nil },
 	}
 	h.store = tellingStore{memstore.New(), h}
@@ -98,6 +100,8 @@ func newHarbour(t *testing.T) *harbour {
 		GateApplied:         func(context.Context, store.Revision) error { return h.at("gate") },
 		HookApplied:         func(context.Context, store.Revision) error { return h.at("hook") },
 		GateState:           h.gateState,
+		EnsureInterfaces:    h.ensureInterfaces,
+		RemoveInterfaces:    h.removeInterfaces,
 		DeleteSecurityGroup: h.deleteGroup,
 		ResourceIssues:      func(context.Context, *eks.Cluster) []eks.HealthIssue { return h.issues },
 	}
@@ -160,6 +164,26 @@ func (h *harbour) deleteTenant(_ context.Context, id string) error {
 		return fmt.Errorf("tenant deleted under running processes %v", names)
 	}
 	delete(h.tenants, id)
+	return nil
+}
+
+func (h *harbour) ensureInterfaces(_ context.Context, c *eks.Cluster) error {
+	if err := h.at("ensure interfaces"); err != nil {
+		return err
+	}
+	subnets := strings.Join(c.Spec.SubnetIDs, " ")
+	if h.networks[c.ID] != subnets && h.noNetwork != nil {
+		return h.noNetwork
+	}
+	h.networks[c.ID] = subnets
+	return nil
+}
+
+func (h *harbour) removeInterfaces(_ context.Context, c *eks.Cluster) error {
+	if err := h.at("remove interfaces"); err != nil {
+		return err
+	}
+	delete(h.networks, c.ID)
 	return nil
 }
 
@@ -337,7 +361,7 @@ func (h *harbour) create(name string) (recordID string) {
 	_, err := eks.Clusters(h.store).Create(h.t.Context(), id, eks.Cluster{
 		Scope: scope, Name: name, ID: fmt.Sprintf("%x-%s", time.Now().UnixNano(), name),
 		Spec: eks.ClusterSpec{
-			Generation: 1, Version: "1.35", ServiceIPv4CIDR: "10.100.0.0/16", ClusterSecurityGroup: "sg-1", EndpointPublicAccess: true, PublicAccessCIDRs: []string{"203.0.113.0/24"},
+			Generation: 1, Version: "1.35", ServiceIPv4CIDR: "10.100.0.0/16", SubnetIDs: []string{"subnet-a", "subnet-b"}, ClusterSecurityGroup: "sg-1", EndpointPublicAccess: true, PublicAccessCIDRs: []string{"203.0.113.0/24"},
 		},
 		Status: eks.Status{Status: eks.ClusterCreating},
 	})

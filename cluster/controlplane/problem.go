@@ -17,8 +17,8 @@ const (
 	issueConfiguration = "ConfigurationConflict"
 )
 
-// updateErrorUnknown is the code of a failed update, from the ErrorCode enum of the EKS API: none of the others fits what can
-// go wrong here.
+// updateErrorUnknown is the code of a failed update, from the ErrorCode enum of the EKS API: none of the others fits most of
+// what can go wrong here.
 const updateErrorUnknown = "Unknown"
 
 // Reasons that the rest of the package asks about.
@@ -34,8 +34,10 @@ type problem struct {
 	reason  string // one word, for the condition
 	code    string // of a health issue; empty when the owner can do nothing about it and it is likely to pass
 	message string
-	fatal   bool // trying again cannot help: Controller.giveUp
-	err     error
+	// updateCode is the code with which an update fails because of it, from the ErrorCode enum; empty for updateErrorUnknown.
+	updateCode string
+	fatal      bool // trying again cannot help: Controller.giveUp
+	err        error
 }
 
 func (p *problem) Error() string { return p.message }

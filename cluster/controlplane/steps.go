@@ -22,6 +22,7 @@ func (c *Controller) buildSteps() []step {
 			records: c.planes, store: d.Store, sealer: d.Sealer, settings: d.Settings, clock: d.Clock,
 			ownUIDs: d.OwnUIDs, freePorts: d.FreePorts, serviceAccountKey: c.spares.take,
 		}.do},
+		{"Network", networkStep{store: d.Store, ensure: d.EnsureInterfaces}.do},
 		{"SigningKey", signingKeyStep{
 			records: c.planes, store: d.Store, sealer: d.Sealer, clock: d.Clock, planFor: c.plan, newKey: c.spares.take, log: d.Log,
 		}.do},
@@ -55,6 +56,7 @@ func (c *Controller) demolishSteps() []step {
 		{"ProcessesStopped", stopStep{processes: d.Processes}.do},
 		{"TenantRemoved", removeTenantStep{remove: d.DeleteTenant, done: &c.tenants}.do},
 		{"FilesRemoved", removeFilesStep{home: d.Home}.do},
+		{"NetworkRemoved", removeNetworkStep{remove: d.RemoveInterfaces}.do},
 		{"SecurityGroupRemoved", removeSecurityGroupStep{remove: d.DeleteSecurityGroup}.do},
 		{"RecordsRemoved", removeRecordsStep{store: d.Store}.do},
 	}

@@ -23,18 +23,24 @@ func (h *harbour) beginUpgrade(recordID, kind, to string) (updateKey string) {
 
 func beginUpgrade(t *testing.T, s store.Store, recordID, kind, to string) (updateKey string) {
 	t.Helper()
+	return beginUpdate(t, s, recordID, kind, func(spec *eks.ClusterSpec) { spec.Version = to })
+}
+
+// beginUpdate is what UpdateClusterConfig writes.
+func beginUpdate(t *testing.T, s store.Store, recordID, kind string, change func(*eks.ClusterSpec)) (updateKey string) {
+	t.Helper()
 	clusters := eks.Clusters(s)
 	item, err := clusters.Get(t.Context(), recordID)
 	must(t, err)
 	before := item.Value.Spec
-	id := fmt.Sprintf("version-%s-%d", to, before.Generation+1)
+	id := fmt.Sprintf("update-%d", before.Generation+1)
 	key := eks.UpdatesOf(&item.Value) + store.ID(id)
 	_, err = eks.Updates(s).Create(t.Context(), key, eks.Update{
 		ID: id, ClusterID: item.Value.ID, Type: kind, Status: eks.UpdateInProgress, Generation: before.Generation + 1, Before: &before,
 	})
 	must(t, err)
 	_, err = clusters.Modify(t.Context(), recordID, func(c *eks.Cluster) error {
-		c.Spec.Version = to
+		change(&c.Spec)
 		c.Spec.Generation++
 		return c.Transition(eks.ClusterUpdating, eks.ByAPI)
 	})

@@ -95,8 +95,10 @@ func (w *world) makeDeps(programs kube.Binaries, log *slog.Logger) (Deps, error)
 		GateState: func(ctx context.Context, id string) (gate.RouteState, error) {
 			return gate.State(ctx, w.gateAddr, id)
 		},
-		HookApplied:    func(context.Context, store.Revision) error { return nil },
-		ResourceIssues: func(context.Context, *eks.Cluster) []eks.HealthIssue { return nil },
+		HookApplied:      func(context.Context, store.Revision) error { return nil },
+		ResourceIssues:   func(context.Context, *eks.Cluster) []eks.HealthIssue { return nil },
+		EnsureInterfaces: func(context.Context, *eks.Cluster) error { return nil },
+		RemoveInterfaces: func(context.Context, *eks.Cluster) error { return nil },
 		DeleteSecurityGroup: func(_ context.Context, _ minato.Scope, id string) error {
 			w.deletedGroups.Store(id, true)
 			return nil

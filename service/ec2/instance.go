@@ -105,15 +105,18 @@ type Interface struct {
 	// Addresses are its IPv4 addresses, the primary one first. Those of a node's interface but the first are its pods'.
 	Addresses      []netip.Addr `json:"addresses"`
 	SecurityGroups []string     `json:"securityGroups"`
-	// InstanceID is the instance that it is attached to; RequesterID the service that made it for itself, such as amazon-eks.
+	// InstanceID is the instance that it is attached to, which is another account's, and not to be seen, for a control plane's; RequesterID
+	// is the service that made it for itself.
 	InstanceID   string    `json:"instanceId,omitempty"`
 	AttachmentID string    `json:"attachmentId,omitempty"`
 	AttachedAt   time.Time `json:"attachedAt,omitzero"`
 	DeviceIndex  int       `json:"deviceIndex"`
 	// DeleteOnTermination is whether the interface goes with its instance.
-	DeleteOnTermination bool        `json:"deleteOnTermination,omitempty"`
-	RequesterID         string      `json:"requesterId,omitempty"`
-	Tags                minato.Tags `json:"tags,omitempty"`
+	DeleteOnTermination bool   `json:"deleteOnTermination,omitempty"`
+	RequesterID         string `json:"requesterId,omitempty"`
+	// ClusterID is the cluster whose control plane the interface leads to; empty for all others.
+	ClusterID string      `json:"clusterId,omitempty"`
+	Tags      minato.Tags `json:"tags,omitempty"`
 }
 
 // Instances is the collection of instances.

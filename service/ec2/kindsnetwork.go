@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"net/netip"
+	"strconv"
 
 	"minato.dev/minato"
 )
@@ -175,9 +176,9 @@ var interfaceViewKind = kind[InterfaceView]{
 		"association.association-id":   ofPublic(func(a ElasticIP) string { return a.AssociationID }),
 		"association.public-ip":        ofPublic(func(a ElasticIP) string { return a.PublicIP.String() }),
 		"attachment.attachment-id":     unlessEmpty(func(n InterfaceView) string { return n.AttachmentID }),
-		"attachment.device-index":      ofAttachment(func(InterfaceView) string { return "0" }),
+		"attachment.device-index":      ofAttachment(func(n InterfaceView) string { return strconv.Itoa(n.DeviceIndex) }),
 		"attachment.instance-id":       unlessEmpty(func(n InterfaceView) string { return n.InstanceID }),
-		"attachment.instance-owner-id": ofAttachment(func(n InterfaceView) string { return n.Scope.Account }),
+		"attachment.instance-owner-id": ofAttachment(func(n InterfaceView) string { return n.AttachmentOwner() }),
 		"attachment.status":            ofAttachment(func(InterfaceView) string { return "attached" }),
 		"availability-zone":            one(func(n InterfaceView) string { return n.Zone }),
 		"description":                  one(func(n InterfaceView) string { return n.Description }),
@@ -193,7 +194,7 @@ var interfaceViewKind = kind[InterfaceView]{
 		"private-dns-name":            one(func(n InterfaceView) string { return PrivateDNSName(n.Scope.Region, n.Addresses[0]) }),
 		"private-ip-address":          InterfaceView.addresses,
 		"requester-id":                unlessEmpty(func(n InterfaceView) string { return n.RequesterID }),
-		"requester-managed":           yes(func(n InterfaceView) bool { return n.RequesterID != "" }),
+		"requester-managed":           yes(func(n InterfaceView) bool { return n.RequesterManaged() }),
 		"source-dest-check":           fixed[InterfaceView]("true"),
 		"status":                      one(InterfaceView.Status),
 		"subnet-id":                   one(func(n InterfaceView) string { return n.SubnetID }),
@@ -230,7 +231,7 @@ func ofPublic(value func(ElasticIP) string) func(InterfaceView) []string {
 
 func ofAttachment(value func(InterfaceView) string) func(InterfaceView) []string {
 	return func(n InterfaceView) []string {
-		if n.InstanceID == "" {
+		if n.AttachmentID == "" {
 			return nil
 		}
 		return []string{value(n)}

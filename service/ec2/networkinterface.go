@@ -103,6 +103,17 @@ func (s *Service) DeleteInterface(ctx context.Context, c Caller, id string) erro
 // InUse is whether the interface belongs to an instance or a service.
 func (n Interface) InUse() bool { return n.InstanceID != "" || n.RequesterID != "" }
 
+// RequesterManaged is whether the service that made the interface is the only one to change it. EKS lets others change its own.
+func (n Interface) RequesterManaged() bool { return n.RequesterID != "" && n.ClusterID == "" }
+
+// AttachmentOwner is the account of the instance that the interface is attached to.
+func (n Interface) AttachmentOwner() string {
+	if n.ClusterID != "" {
+		return ImageOwner
+	}
+	return n.Scope.Account
+}
+
 // AssignAddresses gives an interface that no instance has more addresses: those named, or so many.
 func (s *Service) AssignAddresses(ctx context.Context, c Caller, id string, addresses []netip.Addr, count int) (assigned []netip.Addr, err error) {
 	err = s.changeAddresses(ctx, c, "ec2:AssignPrivateIpAddresses", id, func(nic *Interface, subnet *Subnet) error {
@@ -186,6 +197,9 @@ func (s *Service) ModifyInterface(ctx context.Context, c Caller, id string, a In
 		nic, err := need(ctx, s, &interfaceKind, c.Scope, id)
 		if err != nil {
 			return nil, err
+		}
+		if nic.Value.RequesterManaged() {
+			return nil, minato.Errorf(minato.WrongState, "You do not have permission to access the specified resource.").Because("AuthFailure")
 		}
 		if a.Description != nil {
 			nic.Value.Description = *a.Description

@@ -48,9 +48,11 @@ type ClusterSpec struct {
 	Version string     `json:"version"` // minor: "1.35"
 	RoleARN minato.ARN `json:"roleArn"`
 
-	SubnetIDs             []string `json:"subnetIds"`
-	SecurityGroupIDs      []string `json:"securityGroupIds,omitempty"`
-	VPCID                 string   `json:"vpcId"`
+	SubnetIDs        []string `json:"subnetIds"`
+	SecurityGroupIDs []string `json:"securityGroupIds,omitempty"`
+	VPCID            string   `json:"vpcId"`
+	// Zones are those of the subnets, which no change of subnets changes; empty for clusters of earlier versions of Minato.
+	Zones                 []string `json:"availabilityZones,omitempty"`
 	ClusterSecurityGroup  string   `json:"clusterSecurityGroupId"`
 	EndpointPublicAccess  bool     `json:"endpointPublicAccess"`
 	EndpointPrivateAccess bool     `json:"endpointPrivateAccess"`

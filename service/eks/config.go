@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
@@ -206,15 +207,19 @@ func (s *Service) changeEndpointAccess(v VPCRequest) change {
 }
 
 func (s *Service) changeVPC(v VPCRequest) change {
-	return change{kind: "VpcConfigUpdate", apply: func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+	return change{kind: VPCConfigUpdate, apply: func(ctx context.Context, scope minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
 		var params []UpdateParam
 		if v.SubnetIDs != nil && !slices.Equal(v.SubnetIDs, spec.SubnetIDs) {
-			vpcID, err := s.checkSubnets(ctx, scope, v.SubnetIDs)
+			vpcID, zones, err := s.checkSubnets(ctx, scope, v.SubnetIDs)
 			if err != nil {
 				return nil, err
 			}
 			if vpcID != spec.VPCID {
 				return nil, minato.Errorf(minato.Invalid, "Subnets specified must be in %s, the VPC of the cluster, not in %s", spec.VPCID, vpcID)
+			}
+			if len(spec.Zones) > 0 && !slices.Equal(zones, spec.Zones) {
+				return nil, minato.Errorf(minato.Invalid, "Provided subnets belong to the AZs '%s'. But they should belong to the exact set of AZs '%s' in which subnets were provided during cluster creation.",
+					strings.Join(zones, ","), strings.Join(spec.Zones, ","))
 			}
 			spec.SubnetIDs = v.SubnetIDs
 			params = append(params, UpdateParam{"Subnets", wire(v.SubnetIDs)})

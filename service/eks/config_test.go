@@ -36,10 +36,10 @@ func TestUpdateClusterConfig(t *testing.T) {
 		{"deletion protection", UpdateClusterConfigRequest{DeletionProtection: new(true)}, "DeletionProtectionUpdate",
 			[]UpdateParam{{"DeletionProtection", "true"}},
 			func(s *ClusterSpec) { s.DeletionProtection = true }},
-		{"subnets and security groups", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-b", "subnet-c"}, SecurityGroupIDs: []string{"sg-2"}}}, "VpcConfigUpdate",
-			[]UpdateParam{{"Subnets", `["subnet-b","subnet-c"]`}, {"SecurityGroups", `["sg-2"]`}},
+		{"subnets and security groups", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-b", "subnet-a2"}, SecurityGroupIDs: []string{"sg-2"}}}, "VpcConfigUpdate",
+			[]UpdateParam{{"Subnets", `["subnet-b","subnet-a2"]`}, {"SecurityGroups", `["sg-2"]`}},
 			func(s *ClusterSpec) {
-				s.SubnetIDs, s.SecurityGroupIDs = []string{"subnet-b", "subnet-c"}, []string{"sg-2"}
+				s.SubnetIDs, s.SecurityGroupIDs = []string{"subnet-b", "subnet-a2"}, []string{"sg-2"}
 			}},
 	}
 	for _, test := range tests {
@@ -106,6 +106,8 @@ func TestUpdateClusterConfigRefuses(t *testing.T) {
 		{"the same deletion protection", UpdateClusterConfigRequest{DeletionProtection: new(false)}, "No changes needed for the deletion protection provided"},
 		{"the same subnets", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-a", "subnet-b"}}}, "No changes needed for the subnets and security groups provided"},
 		{"subnets in one zone", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-a", "subnet-a2"}}}, "at least two different AZs"},
+		{"subnets in other zones", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-a", "subnet-c"}}},
+			"Provided subnets belong to the AZs 'us-east-1a,us-east-1c'. But they should belong to the exact set of AZs 'us-east-1a,us-east-1b'"},
 		{"subnets of another VPC", UpdateClusterConfigRequest{VPC: &VPCRequest{SubnetIDs: []string{"subnet-x", "subnet-y"}}}, "Subnets specified must be in vpc-1, the VPC of the cluster, not in vpc-2"},
 		{"another VPC's security group", UpdateClusterConfigRequest{VPC: &VPCRequest{SecurityGroupIDs: []string{"sg-x"}}}, "'sg-x' was not found"},
 	}

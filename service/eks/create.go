@@ -130,7 +130,7 @@ func (s *Service) newCluster(ctx context.Context, c Caller, r CreateClusterReque
 	if spec.RoleARN, err = s.checkRole(ctx, c, r.RoleARN, clusterARN(c.Scope, r.Name)); err != nil {
 		return Cluster{}, err
 	}
-	if spec.VPCID, err = s.checkSubnets(ctx, c.Scope, spec.SubnetIDs); err != nil {
+	if spec.VPCID, spec.Zones, err = s.checkSubnets(ctx, c.Scope, spec.SubnetIDs); err != nil {
 		return Cluster{}, err
 	}
 	if err := s.checkSecurityGroups(ctx, c.Scope, spec.VPCID, spec.SecurityGroupIDs); err != nil {

@@ -30,7 +30,7 @@ func TestCreateClusterWithDefaults(t *testing.T) {
 		Scope: testScope, Name: "prod", CreatedAt: today, Creator: alice.Credential.Principal, Tags: minato.Tags{"Team": "a"},
 		Spec: ClusterSpec{
 			Generation: 1, Version: "1.35", RoleARN: minato.NewARN("iam", "", "111122223333", "role/eks-cluster"),
-			SubnetIDs: []string{"subnet-a", "subnet-b"}, VPCID: "vpc-1", ClusterSecurityGroup: "sg-new-1",
+			SubnetIDs: []string{"subnet-a", "subnet-b"}, VPCID: "vpc-1", Zones: []string{"us-east-1a", "us-east-1b"}, ClusterSecurityGroup: "sg-new-1",
 			EndpointPublicAccess: true, PublicAccessCIDRs: []string{"0.0.0.0/0"}, ServiceIPv4CIDR: "10.100.0.0/16",
 			AuthenticationMode: "CONFIG_MAP", BootstrapCreatorAdmin: true, SupportType: "EXTENDED", BootstrapAddons: true,
 		},
@@ -82,7 +82,7 @@ func TestCreateClusterWithEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ClusterSpec{
-		Generation: 1, Version: "1.31", RoleARN: got.Spec.RoleARN, SubnetIDs: r.VPC.SubnetIDs, SecurityGroupIDs: []string{"sg-1"}, VPCID: "vpc-1",
+		Generation: 1, Version: "1.31", RoleARN: got.Spec.RoleARN, SubnetIDs: r.VPC.SubnetIDs, SecurityGroupIDs: []string{"sg-1"}, VPCID: "vpc-1", Zones: []string{"us-east-1a", "us-east-1b"},
 		ClusterSecurityGroup: "sg-new-1", EndpointPublicAccess: true, EndpointPrivateAccess: true, PublicAccessCIDRs: []string{"127.0.0.0/8", "203.0.113.5/32"},
 		ServiceIPv4CIDR: "172.16.0.0/20", AuthenticationMode: "API", LoggingTypes: []string{"api", "scheduler"}, SupportType: "STANDARD", DeletionProtection: true,
 		Echoed: map[string]json.RawMessage{

@@ -2,6 +2,7 @@ package eks
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,20 +48,20 @@ type NewSecurityGroup struct {
 // maxSecurityGroups is how many security groups a cluster can be given besides its own (API reference, VpcConfigRequest).
 const maxSecurityGroups = 5
 
-// checkSubnets checks the subnets of a cluster, two zones of one VPC at least, and tells their VPC.
-func (s *Service) checkSubnets(ctx context.Context, scope minato.Scope, ids []string) (vpcID string, err error) {
+// checkSubnets checks the subnets of a cluster, two zones of one VPC at least, and tells their VPC and zones.
+func (s *Service) checkSubnets(ctx context.Context, scope minato.Scope, ids []string) (vpcID string, zoneNames []string, err error) {
 	if len(ids) == 0 {
-		return "", minato.Errorf(minato.Invalid, "subnetIds is empty: a cluster needs subnets in at least two different AZs")
+		return "", nil, minato.Errorf(minato.Invalid, "subnetIds is empty: a cluster needs subnets in at least two different AZs")
 	}
 	subnets, err := s.Network.Subnets(ctx, scope, ids)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	zones, vpcs := map[string]bool{}, map[string]bool{}
 	for _, id := range ids {
 		i := slices.IndexFunc(subnets, func(n Subnet) bool { return n.ID == id })
 		if i < 0 {
-			return "", minato.Errorf(minato.Invalid, "The subnet ID '%s' was not found in account %s, region %s: `aws ec2 describe-subnets` lists those there are",
+			return "", nil, minato.Errorf(minato.Invalid, "The subnet ID '%s' was not found in account %s, region %s: `aws ec2 describe-subnets` lists those there are",
 				id, scope.Account, scope.Region)
 		}
 		zones[subnets[i].AvailabilityZone] = true
@@ -68,12 +69,12 @@ func (s *Service) checkSubnets(ctx context.Context, scope minato.Scope, ids []st
 		vpcID = subnets[i].VPCID
 	}
 	if len(vpcs) > 1 {
-		return "", minato.Errorf(minato.Invalid, "Subnets specified must be in the same VPC, these are in %d: %s", len(vpcs), strings.Join(ids, ", "))
+		return "", nil, minato.Errorf(minato.Invalid, "Subnets specified must be in the same VPC, these are in %d: %s", len(vpcs), strings.Join(ids, ", "))
 	}
 	if len(zones) < 2 {
-		return "", minato.Errorf(minato.Invalid, "Subnets specified must be in at least two different AZs")
+		return "", nil, minato.Errorf(minato.Invalid, "Subnets specified must be in at least two different AZs")
 	}
-	return vpcID, nil
+	return vpcID, slices.Sorted(maps.Keys(zones)), nil
 }
 
 // checkSecurityGroups checks that the groups exist in the VPC.

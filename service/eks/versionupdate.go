@@ -12,10 +12,11 @@ import (
 	"minato.dev/minato/kube"
 )
 
-// Types of updates that change a cluster's version.
+// Types of updates: those that change a cluster's version, and that of its subnets and security groups.
 const (
 	VersionUpdate   = "VersionUpdate"
 	VersionRollback = "VersionRollback"
+	VPCConfigUpdate = "VpcConfigUpdate"
 )
 
 // UpdateClusterVersionRequest asks for another Kubernetes version of a cluster. Zero values are what the client left out.
@@ -171,12 +172,17 @@ func (k Kubelet) minor() int {
 
 // RunningVersionUpdate is the update that is changing a cluster's version; nil where none is.
 func RunningVersionUpdate(ctx context.Context, s store.Store, c *Cluster) (*Update, error) {
+	return RunningUpdate(ctx, s, c, VersionUpdate, VersionRollback)
+}
+
+// RunningUpdate is the update of one of some types that is being carried out; nil where none is.
+func RunningUpdate(ctx context.Context, s store.Store, c *Cluster, types ...string) (*Update, error) {
 	running, err := runningUpdates(ctx, s, c)
 	if err != nil {
 		return nil, err
 	}
 	for i := range running {
-		if kind := running[i].Value.Type; kind == VersionUpdate || kind == VersionRollback {
+		if slices.Contains(types, running[i].Value.Type) {
 			return &running[i].Value, nil
 		}
 	}

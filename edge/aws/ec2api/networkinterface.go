@@ -77,7 +77,7 @@ type privateIP struct {
 func newNetworkInterface(n ec2.InterfaceView) networkInterface {
 	out := networkInterface{
 		ID: n.ID, SubnetID: n.SubnetID, VpcID: n.VPCID, Zone: n.Zone, ZoneID: n.ZoneID, Description: n.Description, OwnerID: n.Scope.Account,
-		RequesterID: n.RequesterID, RequesterManaged: n.RequesterID != "", Status: n.Status(), MAC: n.MAC,
+		RequesterID: n.RequesterID, RequesterManaged: n.RequesterManaged(), Status: n.Status(), MAC: n.MAC,
 		PrivateIP: n.Addresses[0].String(), PrivateDNSName: ec2.PrivateDNSName(n.Scope.Region, n.Addresses[0]), SourceDestCheck: true,
 		Groups: newGroupNames(n.SecurityGroups, n.GroupNames), Attachment: newAttachment(n.Interface), IPv6Addresses: []struct{}{},
 		InterfaceType: n.KindName(), Tags: newTags(n.Tags),
@@ -94,10 +94,10 @@ func newGroupNames(ids []string, names map[string]string) []groupName {
 }
 
 func newAttachment(n ec2.Interface) *interfaceAttachment {
-	if n.InstanceID == "" {
+	if n.AttachmentID == "" {
 		return nil
 	}
-	return &interfaceAttachment{n.AttachmentID, n.InstanceID, n.Scope.Account, n.DeviceIndex, 0, "attached", n.AttachedAt, n.DeleteOnTermination}
+	return &interfaceAttachment{n.AttachmentID, n.InstanceID, n.AttachmentOwner(), n.DeviceIndex, 0, "attached", n.AttachedAt, n.DeleteOnTermination}
 }
 
 func newPrivateIPs(n ec2.Interface, public *publicAssociation) []privateIP {
