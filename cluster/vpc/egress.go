@@ -33,7 +33,7 @@ const (
 // cluster's own uid can reach.
 type egress struct {
 	cluster string
-	group   string // the control plane speaks as a member of this security group
+	group   string // the control plane speaks as a member of this security group while it has no interface
 	path    string
 	network *network
 	server  *http.Server
@@ -223,16 +223,32 @@ func (e *egress) dialerFor(to netip.Addr) (Dial, bool) {
 	}
 	for _, subnet := range *e.network.subnets.Load() {
 		// A subnet's gateway is the VPC itself.
-		if subnet.Contains(to) && to != Gateway(subnet) {
+		if subnet.Contains(to) && to != Gateway(subnet) && !e.network.ofPlane(to) {
 			return e.dial, true
 		}
 	}
 	return nil, false
 }
 
-// dial connects to an address in the VPC, as a member of the cluster's security group.
+// ofPlane is whether an address is a control plane's own: this machine has it, and serves nothing there.
+func (n *network) ofPlane(to netip.Addr) bool {
+	for _, addresses := range *n.planes.Load() {
+		if slices.Contains(addresses, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// dial connects to an address in the VPC: from the first of the control plane's interfaces, as a member of its security groups, or as one of
+// the cluster's security group where it has no interface.
 func (e *egress) dial(ctx context.Context, to netip.AddrPort) (gate.Stream, error) {
-	d := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, _ string, c syscall.RawConn) error { return setMark(c, groupMark(e.group)) }}
+	d := net.Dialer{KeepAlive: 30 * time.Second}
+	if from := (*e.network.planes.Load())[e.cluster]; len(from) > 0 {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from[0], 0))
+	} else {
+		d.Control = func(_, _ string, c syscall.RawConn) error { return setMark(c, groupMark(e.group)) }
+	}
 	var conn net.Conn
 	err := In(Namespace(e.network.c.c.Home, e.network.id), func() (err error) {
 		conn, err = d.DialContext(ctx, "tcp4", to.String())

@@ -148,7 +148,7 @@ type AccessPolicyList struct {
 
 // ListAccessPolicies lists the access policies that there are.
 func (s *Service) ListAccessPolicies(ctx context.Context, c Caller, page PageRequest) (AccessPolicyList, error) {
-	if err := s.authorize(ctx, c, "eks:ListAccessPolicies", minato.ARN{}); err != nil {
+	if err := s.authorize(ctx, c, "eks:ListAccessPolicies", accountARN(c.Scope)); err != nil {
 		return AccessPolicyList{}, err
 	}
 	own, err := s.CustomPolicies(ctx, c.Scope.Account)

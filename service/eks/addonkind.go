@@ -101,7 +101,7 @@ func (f AddonFilter) takes(k AddonKind) bool {
 
 // DescribeAddonVersions lists the add-ons that there are, by name, with their versions, newest first.
 func (s *Service) DescribeAddonVersions(ctx context.Context, c Caller, f AddonFilter, page PageRequest) ([]AddonKind, string, error) {
-	if err := s.authorize(ctx, c, "eks:DescribeAddonVersions", minato.ARN{}); err != nil {
+	if err := s.authorize(ctx, c, "eks:DescribeAddonVersions", accountARN(c.Scope)); err != nil {
 		return nil, "", err
 	}
 	found := []AddonKind{}
@@ -128,7 +128,7 @@ func (s *Service) DescribeAddonVersions(ctx context.Context, c Caller, f AddonFi
 
 // DescribeAddonConfiguration finds the kind of a version of an add-on: the schema of its configuration values, and the role that it needs.
 func (s *Service) DescribeAddonConfiguration(ctx context.Context, c Caller, name, version string) (AddonKind, error) {
-	if err := s.authorize(ctx, c, "eks:DescribeAddonConfiguration", minato.ARN{}); err != nil {
+	if err := s.authorize(ctx, c, "eks:DescribeAddonConfiguration", accountARN(c.Scope)); err != nil {
 		return AddonKind{}, err
 	}
 	k, err := s.addonKind(name)

@@ -38,7 +38,7 @@ type ClusterList struct {
 // ListClusters lists an account's clusters in this region, by name. include may hold "all", which adds those that are registered and run
 // elsewhere.
 func (s *Service) ListClusters(ctx context.Context, c Caller, page PageRequest, include []string) (ClusterList, error) {
-	if err := s.authorize(ctx, c, "eks:ListClusters", minato.ARN{}); err != nil {
+	if err := s.authorize(ctx, c, "eks:ListClusters", clusterARN(c.Scope, "*")); err != nil {
 		return ClusterList{}, err
 	}
 	for _, word := range include {

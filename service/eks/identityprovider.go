@@ -79,7 +79,31 @@ func (p *IdentityProvider) ARN(c *Cluster) minato.ARN {
 }
 
 func providerARN(scope minato.Scope, cluster, name, uuid string) minato.ARN {
-	return minato.NewARN("eks", string(scope.Region), scope.Account, "identityproviderconfig/"+cluster+"/oidc/"+name+"/"+uuid)
+	return minato.NewARN("eks", string(scope.Region), scope.Account, providerPart+"/"+cluster+"/oidc/"+name+"/"+uuid)
+}
+
+// providerPart is the resource type in a config's ARN.
+const providerPart = "identityproviderconfig"
+
+// providerKind is how configs are read and written for their tags, which the control plane does not look at.
+var providerKind = partKind{
+	read: func(_ context.Context, _ *Service, c *Cluster, name string) (string, minato.Tags, error) {
+		p, _, err := provider(c, "oidc", name)
+		if err != nil {
+			return "", nil, err
+		}
+		return p.UUID, p.Tags, nil
+	},
+	write: func(ctx context.Context, s *Service, c *Cluster, name string, change func(*minato.Tags) error) error {
+		_, err := Clusters(s.Store).Modify(ctx, ClusterKey(c.Scope, c.Name), func(c *Cluster) error {
+			p, _, err := provider(c, "oidc", name)
+			if err != nil {
+				return err
+			}
+			return change(&p.Tags)
+		})
+		return err
+	},
 }
 
 // AssociateIdentityProviderRequest asks for an identity provider config.
@@ -105,6 +129,11 @@ func (s *Service) AssociateIdentityProvider(ctx context.Context, c Caller, r Ass
 	return s.changeProvider(ctx, c, "eks:AssociateIdentityProviderConfig", r.ClusterName, r.ClientRequestToken, hashOf(r), func(cluster *Cluster) (change, error) {
 		if err := checkTags(r.Provider.Tags); err != nil {
 			return change{}, err
+		}
+		if len(r.Provider.Tags) > 0 {
+			if err := s.authorize(ctx, c, "eks:TagResource", providerARN(c.Scope, r.ClusterName, r.Provider.Name, "*"), requestTags(r.Provider.Tags)); err != nil {
+				return change{}, err
+			}
 		}
 		return associate, checkProvider(r.Provider, cluster.Status.Issuer)
 	}, asked, requestTags(r.Provider.Tags))

@@ -45,6 +45,26 @@ func TestIdentityProviderLifecycle(t *testing.T) {
 	w.reconcile(t, "prod")
 	want("when that is done", "ACTIVE")
 
+	cluster, p, _, err := w.DescribeIdentityProvider(ctx, alice, "prod", "oidc", "corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := p.ARN(&cluster).String()
+	for _, err := range []error{
+		w.TagResource(ctx, alice, arn, minato.Tags{"team": "red", "env": "dev"}), w.UntagResource(ctx, alice, arn, []string{"env"}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	tags, err := w.ListTagsForResource(ctx, alice, arn)
+	if _, p, status, _ := w.DescribeIdentityProvider(ctx, alice, "prod", "oidc", "corp"); err != nil || len(tags) != 1 || p.Tags["team"] != "red" || status != "ACTIVE" {
+		t.Errorf("tagged: %v, %v; described %v, %s", tags, err, p.Tags, status)
+	}
+	for _, other := range []string{arn + "0", strings.Replace(arn, "/corp/", "/other/", 1), strings.Replace(arn, "/oidc/", "/saml/", 1)} {
+		wantError(t, w.TagResource(ctx, alice, other, minato.Tags{"a": "b"}), minato.NotFound, "Resource not found")
+	}
+
 	associate.ClientRequestToken = "t2"
 	_, err = w.AssociateIdentityProvider(ctx, alice, associate)
 	wantError(t, err, minato.InUse, "has the identity provider config corp already")

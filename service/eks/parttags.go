@@ -2,13 +2,15 @@ package eks
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
 )
 
-// part is a part of a cluster that an ARN names: KIND/CLUSTER/NAME/UUID, or KIND/CLUSTER/ID, where the id is name and UUID in one.
+// part is a part of a cluster that an ARN names: KIND/CLUSTER/NAME/UUID; KIND/CLUSTER/ID, where the id is name and UUID in one; or
+// KIND/CLUSTER/oidc/NAME/UUID.
 type part struct {
 	arn           minato.ARN
 	cluster, name string
@@ -31,6 +33,7 @@ var partKinds = map[string]partKind{
 	fargatePart:   kindOf(FargateProfiles, func(p *FargateProfile) (string, *minato.Tags) { return p.UUID, &p.Tags }),
 
 	podIdentityPart: podIdentityKind,
+	providerPart:    providerKind,
 }
 
 // kindOf is the kind of the parts in a collection, whose ids are cluster id and name.
@@ -61,6 +64,9 @@ func partOf(resourceARN string) (part, bool) {
 	words := strings.Split(arn.ResourceID(), "/")
 	if arn.ResourceType() == podIdentityPart && len(words) == 2 {
 		words = append(words, words[1])
+	}
+	if arn.ResourceType() == providerPart && len(words) == 4 && words[1] == "oidc" {
+		words = slices.Delete(words, 1, 2)
 	}
 	if !ok || len(words) != 3 {
 		return part{}, false

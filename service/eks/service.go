@@ -66,6 +66,11 @@ func clusterARN(scope minato.Scope, name string) minato.ARN {
 	return (&Cluster{Scope: scope, Name: name}).ARN()
 }
 
+// accountARN is the resource of actions that are about no cluster, as EKS's refusals name it: the account, in a region.
+func accountARN(scope minato.Scope) minato.ARN {
+	return minato.NewARN("eks", string(scope.Region), scope.Account, "*")
+}
+
 // conditions are condition keys of a request, in lower case, with their values.
 type conditions map[string][]string
 

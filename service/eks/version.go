@@ -106,7 +106,7 @@ type VersionList struct {
 
 // DescribeClusterVersions lists the versions that are built on this server and supported today, newest first.
 func (s *Service) DescribeClusterVersions(ctx context.Context, c Caller, f VersionFilter, page PageRequest) (VersionList, error) {
-	if err := s.authorize(ctx, c, "eks:DescribeClusterVersions", minato.ARN{}); err != nil {
+	if err := s.authorize(ctx, c, "eks:DescribeClusterVersions", accountARN(c.Scope)); err != nil {
 		return VersionList{}, err
 	}
 	limit, err := page.limit()

@@ -16,7 +16,7 @@ import (
 var awsManagedFiles embed.FS
 
 // awsPolicies are AWS's own managed policies that this server knows, by ARN. The files hold what AWS publishes (AWS Managed
-// Policy Reference Guide): documents, ids, dates and the number of the default version, as of March 2026. Earlier versions
+// Policy Reference Guide): documents, ids, dates and the number of the default version, as of April 2026. Earlier versions
 // are not kept. Those that are "abridged" run through all services of AWS; kept is what they say of the services of this server.
 // docs/divergences.md lists them all.
 var awsPolicies = sync.OnceValue(func() map[string]*ManagedPolicy {

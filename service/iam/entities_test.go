@@ -162,7 +162,7 @@ func TestValidation(t *testing.T) {
 		{"name", iam.NewRole{Name: "a b"}, minato.Invalid, iam.ValidationError, "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"},
 		{"path", iam.NewRole{Name: "a", Path: "team"}, minato.Invalid, iam.ValidationError, "must begin and end with /"},
 		{"no trust", iam.NewRole{Name: "a"}, minato.Invalid, iam.ValidationError, "Value null at 'assumeRolePolicyDocument'"},
-		{"bad trust", iam.NewRole{Name: "a", Trust: "{"}, minato.Invalid, iam.MalformedPolicyDocument, "invalid JSON at line 1"},
+		{"bad trust", iam.NewRole{Name: "a", Trust: "{"}, minato.Invalid, iam.MalformedPolicyDocument, "This policy contains invalid Json: line 1"},
 		{"trust with a resource", iam.NewRole{Name: "a", Trust: strings.Replace(trustsEKS, `"Action"`, `"Resource":"*","Action"`, 1)}, minato.Invalid, iam.MalformedPolicyDocument, "Has prohibited field Resource"},
 		{"trust in Japanese", iam.NewRole{Name: "a", Trust: `{"Id":"港"}`}, minato.Invalid, iam.ValidationError, "printable ASCII"},
 		{"long trust", iam.NewRole{Name: "a", Trust: strings.Replace(trustsEKS, "{", `{"Id":"`+strings.Repeat("x", 2048)+`",`, 1)}, minato.LimitExceeded, iam.LimitExceeded, "ACLSizePerRole: 2048"},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"minato.dev/minato/engine/store"
 )
@@ -32,9 +33,13 @@ func (p Page) decode() (after string, limit int, err error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(p.Marker)
 	if err != nil {
-		return "", 0, invalid("Invalid Marker: %q is not one that this service gave", p.Marker)
+		return "", 0, badMarker(p.Marker)
 	}
 	return string(b), limit, nil
+}
+
+func badMarker(marker string) error {
+	return invalid("Invalid Marker: %q is not one that this service gave", marker)
 }
 
 func marker(after string) string { return base64.RawURLEncoding.EncodeToString([]byte(after)) }
@@ -46,10 +51,14 @@ func list[T any](ctx context.Context, c *store.Collection[T], account string, p 
 	if err != nil {
 		return nil, "", err
 	}
+	prefix := store.ID(account) + "/"
+	if after != "" && !strings.HasPrefix(after, prefix) {
+		return nil, "", badMarker(p.Marker)
+	}
 	var items []T
 	last := ""
 	for {
-		page, err := c.List(ctx, store.ID(account)+"/", after, maxItems)
+		page, err := c.List(ctx, prefix, after, maxItems)
 		if err != nil {
 			return nil, "", err
 		}

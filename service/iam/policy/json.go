@@ -64,7 +64,7 @@ func readJSON(doc string) (node, error) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return node{}, malformed("", "invalid JSON at line %d, column %d: %v", line, column, err)
+		return node{}, malformed("", "This policy contains invalid Json: line %d, column %d: %v", line, column, err)
 	}
 	return n, nil
 }

@@ -188,9 +188,21 @@ func compileResources(n node, variables bool, path string) ([]*arnTemplate, *Mal
 		if problem != "" {
 			return nil, malformed(path, "Resource %s %s.", v, problem)
 		}
+		if partition, ok := badPartition(v); ok {
+			return nil, malformed(path, "Partition %q is not valid for resource %q.", partition, v)
+		}
 		resources = append(resources, a)
 	}
 	return resources, nil
+}
+
+// badPartition is the partition of a resource that no ARN has: those of AWS are aws and aws-…, and a wildcard can stand for one.
+func badPartition(resource string) (partition string, bad bool) {
+	words := strings.SplitN(resource, ":", 3)
+	if len(words) < 3 || strings.ContainsAny(words[1], "*?$") {
+		return "", false
+	}
+	return words[1], words[1] != "aws" && !strings.HasPrefix(words[1], "aws-")
 }
 
 func compileConditions(n node, variables bool, path string) ([]condition, *Malformed) {

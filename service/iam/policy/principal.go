@@ -149,7 +149,7 @@ func (p *principals) add(kind, value, path string) *Malformed {
 		return p.addAWS(value, path)
 	case "Service":
 		if !strings.Contains(value, ".") || strings.ContainsAny(value, "*? ") {
-			return malformed(path, "Invalid principal in policy: %q: want a service such as eks.amazonaws.com", "SERVICE:"+value)
+			return malformed(path, "Invalid principal in policy: \"SERVICE\":%q: want a service such as eks.amazonaws.com", value)
 		}
 		p.service = append(p.service, value)
 	case "Federated":
@@ -183,5 +183,5 @@ func (p *principals) addAWS(value, path string) *Malformed {
 		p.aws = append(p.aws, awsPrincipal{arn: value})
 		return nil
 	}
-	return malformed(path, "Invalid principal in policy: %q", "AWS:"+value)
+	return malformed(path, "Invalid principal in policy: \"AWS\":%q", value)
 }
