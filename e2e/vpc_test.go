@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,18 +177,21 @@ func TestVPC(t *testing.T) {
 		return nil
 	})
 	k.node(t, "machine", m.address)
+	own := strings.Fields(k.client.AWS(t, "ec2", "describe-network-interfaces", "--filters", "Name=description,Values=Amazon EKS "+k.name,
+		"--query", "NetworkInterfaces[].PrivateIpAddress", "--output", "text"))
 	reached := func() error {
 		r := k.client.TryKubectl(t, k.config, "get", "--raw", proxyPath("machine"))
-		if r.ExitCode != 0 || !strings.HasSuffix(r.Stdout, " asks for /hello") {
-			return fmt.Errorf("through kube-apiserver: %s", r)
+		from, what, _ := strings.Cut(r.Stdout, " asks for ")
+		if address, err := netip.ParseAddrPort(from); r.ExitCode != 0 || what != "/hello" || err != nil || !slices.Contains(own, address.Addr().String()) {
+			return fmt.Errorf("through kube-apiserver, which is at %q: %s", own, r)
 		}
 		return nil
 	}
 	testenv.Eventually(t, reached)
 
 	// What the security group does not let in does not arrive, from the next connection on.
-	own := d.ResourcesVPCConfig.ClusterSecurityGroupID
-	members := []string{"--group-id", own, "--ip-permissions", "IpProtocol=-1,UserIdGroupPairs=[{GroupId=" + own + "}]"}
+	group := d.ResourcesVPCConfig.ClusterSecurityGroupID
+	members := []string{"--group-id", group, "--ip-permissions", "IpProtocol=-1,UserIdGroupPairs=[{GroupId=" + group + "}]"}
 	k.client.AWS(t, append([]string{"ec2", "revoke-security-group-ingress"}, members...)...)
 	testenv.Eventually(t, func() error {
 		if err := reached(); err == nil {
@@ -225,4 +229,8 @@ func TestVPC(t *testing.T) {
 		t.Errorf("a private endpoint from inside: %q, %v", answer, err)
 	}
 	k.delete(t)
+	if left := k.client.AWS(t, "ec2", "describe-network-interfaces", "--filters", "Name=private-ip-address,Values="+strings.Join(own, ","),
+		"--query", "NetworkInterfaces[].NetworkInterfaceId", "--output", "text"); len(own) != 2 || left != "" {
+		t.Errorf("the interfaces %q of the control plane have left %q", own, left)
+	}
 }

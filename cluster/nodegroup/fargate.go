@@ -162,8 +162,8 @@ func (f *Fargate) launch(ctx context.Context, r *round, p *pod) error {
 		return f.refuse(ctx, r, p, "there is no Fargate profile "+p.Metadata.Labels[profileLabel])
 	}
 	profile := &r.profiles[i].Value
-	if p.Spec.HostNetwork {
-		return f.refuse(ctx, r, p, "Pod not supported on Fargate: fields not supported: HostNetwork")
+	if unsupported := fargateUnsupported(p); unsupported != "" {
+		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+unsupported)
 	}
 	s, err := fargateSize(p)
 	if err != nil {

@@ -2,6 +2,7 @@ package nodegroup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -236,11 +237,33 @@ func TestFargateSize(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, test.want)
 		}
 	}
-	for _, bad := range []string{"x", "-1", "1Zi"} {
+	for _, bad := range []string{"x", "-1", "1Zi", "100000T"} {
 		p := &pod{}
 		p.Spec.Containers = []container{c(bad, "")}
 		if got, err := fargateSize(p); err == nil {
 			t.Errorf("%q is %s", bad, got)
+		}
+	}
+}
+
+func TestFargateUnsupported(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]string{
+		`{"containers":[{"securityContext":{"privileged":false,"capabilities":{"add":["SYS_PTRACE","CHOWN"],"drop":["ALL"]}},"ports":[{"containerPort":80}]}],
+			"volumes":[{"name":"a","emptyDir":{}},{"name":"b","projected":{}},{"name":"c","persistentVolumeClaim":{"claimName":"x"}}]}`: "",
+		`{"hostNetwork":true,"hostPID":true,"hostIPC":true}`:                                                                  "fields not supported: HostNetwork, HostPID, HostIPC",
+		`{"initContainers":[{"securityContext":{"privileged":true}}],"containers":[{"securityContext":{"privileged":true}}]}`: "invalid SecurityContext fields: Privileged,Privileged",
+		`{"containers":[{"securityContext":{"capabilities":{"add":["CHOWN","NET_ADMIN"]}}}]}`:                                 "invalid SecurityContext fields: Capabilities added: NET_ADMIN",
+		`{"volumes":[{"name":"logs","hostPath":{"path":"/var/log"}}]}`:                                                        "volumes not supported: logs is of an unsupported volume Type",
+		`{"containers":[{"ports":[{"hostPort":80}]}]}`:                                                                        "port contains HostIP or HostPort",
+		`{"hostNetwork":true,"containers":[{"securityContext":{"privileged":true},"ports":[{"hostPort":80}]}]}`:               "fields not supported: HostNetwork, invalid SecurityContext fields: Privileged, port contains HostIP or HostPort",
+	} {
+		var p pod
+		if err := json.Unmarshal([]byte(spec), &p.Spec); err != nil {
+			t.Fatal(err)
+		}
+		if got := fargateUnsupported(&p); got != want {
+			t.Errorf("%s: %q, want %q", spec, got, want)
 		}
 	}
 }

@@ -87,6 +87,9 @@ var suffixes = []struct {
 	{"Ki", 1000 << 10}, {"Mi", 1000 << 20}, {"Gi", 1000 << 30}, {"Ti", 1000 << 40}, {"m", 1}, {"k", 1e6}, {"M", 1e9}, {"G", 1e12}, {"T", 1e15}, {"", 1000},
 }
 
+// mostMilli is more than Fargate has of anything, and little enough to be added up.
+const mostMilli = 1 << 50
+
 // milli reads a quantity of Kubernetes in thousandths; nothing is zero.
 func milli(quantity string) (int, error) {
 	if quantity == "" {
@@ -101,7 +104,7 @@ func milli(quantity string) (int, error) {
 		if err != nil || v < 0 {
 			return 0, fmt.Errorf("the quantity %q cannot be read", quantity)
 		}
-		return int(v * s.milli), nil
+		return int(min(v*s.milli, mostMilli)), nil
 	}
 	return 0, fmt.Errorf("the quantity %q cannot be read", quantity)
 }

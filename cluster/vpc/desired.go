@@ -12,8 +12,9 @@ import (
 // desired is what a VPC is to be, from the records.
 type desired struct {
 	subnets  []netip.Prefix
-	ports    map[string]Port       // by interface id
-	clusters map[string]gate.Route // by cluster id
+	ports    map[string]Port         // by interface id
+	planes   map[string][]netip.Addr // of control planes' interfaces, by cluster id
+	clusters map[string]gate.Route   // by cluster id
 	firewall firewall
 	problems []error // records that cannot be
 }
@@ -22,7 +23,7 @@ type desired struct {
 func (c *Controller) wanted() map[string]desired {
 	wanted := map[string]desired{}
 	for item := range c.vpcs.All() {
-		wanted[item.Value.ID] = desired{ports: map[string]Port{}, clusters: map[string]gate.Route{}, firewall: newFirewall()}
+		wanted[item.Value.ID] = desired{ports: map[string]Port{}, planes: map[string][]netip.Addr{}, clusters: map[string]gate.Route{}, firewall: newFirewall()}
 	}
 	used := map[string]bool{}
 	for item := range c.routes.All() {
@@ -60,6 +61,11 @@ func (c *Controller) wanted() map[string]desired {
 			wanted[item.Value.VPCID] = d
 			continue
 		}
+		if cluster := item.Value.ClusterID; cluster != "" { // nothing is plugged in there
+			d.planes[cluster] = append(d.planes[cluster], port.Addresses...)
+			d.firewall.addMembers(item.Value)
+			continue
+		}
 		d.ports[port.InterfaceID] = port
 		d.firewall.addInterface(item.Value)
 	}
@@ -68,7 +74,23 @@ func (c *Controller) wanted() map[string]desired {
 			delete(wanted, id)
 			continue
 		}
+		for _, addresses := range d.planes {
+			slices.SortFunc(addresses, netip.Addr.Compare)
+		}
 		slices.SortFunc(d.subnets, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
 	}
 	return wanted
+}
+
+// planeAddresses are those of all control planes, sorted.
+func (d desired) planeAddresses() []netip.Addr {
+	return slices.SortedFunc(func(yield func(netip.Addr) bool) {
+		for _, addresses := range d.planes {
+			for _, a := range addresses {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}, netip.Addr.Compare)
 }

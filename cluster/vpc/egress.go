@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -32,7 +33,7 @@ const (
 // cluster's own uid can reach.
 type egress struct {
 	cluster string
-	group   string // the control plane speaks as a member of this security group
+	group   string // the control plane speaks as a member of this security group while it has no interface
 	path    string
 	network *network
 	server  *http.Server
@@ -156,6 +157,9 @@ func (e *egress) connect(r *http.Request) (gate.Stream, *refusal) {
 		return nil, &refusal{http.StatusForbidden, "want an address and a port, names are not looked up"}
 	}
 	dial, ok := e.dialerFor(to.Addr())
+	if !ok && simulatedPods.Contains(to.Addr()) {
+		return nil, &refusal{http.StatusForbidden, fmt.Sprintf("%s is the address of a pod on a simulated node: no program runs there", to.Addr())}
+	}
 	if !ok {
 		return nil, &refusal{http.StatusForbidden, fmt.Sprintf("%s is not an address of a machine or pod in %s", to.Addr(), e.network.id)}
 	}
@@ -168,10 +172,26 @@ func (e *egress) connect(r *http.Request) (gate.Stream, *refusal) {
 		return nil, &refusal{http.StatusServiceUnavailable, fmt.Sprintf("%d connections are being waited for already", egressDials)}
 	}
 	c, err := dial(ctx, to)
+	if err != nil && e.network.c.simulated(e.network.id, to.Addr()) {
+		return nil, &refusal{http.StatusBadGateway, fmt.Sprintf("the node at %s is simulated: no program runs on it", to.Addr())}
+	}
 	if err != nil {
 		return nil, &refusal{http.StatusBadGateway, reason(err)}
 	}
 	return c, nil
+}
+
+// simulatedPods are the addresses of pods on simulated nodes (cluster/node/simulated).
+var simulatedPods = netip.MustParsePrefix("198.18.0.0/15")
+
+// simulated is whether an address of a VPC is that of a machine that kwok makes up.
+func (c *Controller) simulated(vpcID string, address netip.Addr) bool {
+	for item := range c.interfaces.All() {
+		if i := item.Value; i.Simulated && i.VPCID == vpcID && slices.Contains(i.Addresses, address) {
+			return true
+		}
+	}
+	return false
 }
 
 // reason is the text of an error that fits into a status line.
@@ -203,16 +223,32 @@ func (e *egress) dialerFor(to netip.Addr) (Dial, bool) {
 	}
 	for _, subnet := range *e.network.subnets.Load() {
 		// A subnet's gateway is the VPC itself.
-		if subnet.Contains(to) && to != Gateway(subnet) {
+		if subnet.Contains(to) && to != Gateway(subnet) && !e.network.ofPlane(to) {
 			return e.dial, true
 		}
 	}
 	return nil, false
 }
 
-// dial connects to an address in the VPC, as a member of the cluster's security group.
+// ofPlane is whether an address is a control plane's own: this machine has it, and serves nothing there.
+func (n *network) ofPlane(to netip.Addr) bool {
+	for _, addresses := range *n.planes.Load() {
+		if slices.Contains(addresses, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// dial connects to an address in the VPC: from the first of the control plane's interfaces, as a member of its security groups, or as one of
+// the cluster's security group where it has no interface.
 func (e *egress) dial(ctx context.Context, to netip.AddrPort) (gate.Stream, error) {
-	d := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, _ string, c syscall.RawConn) error { return setMark(c, groupMark(e.group)) }}
+	d := net.Dialer{KeepAlive: 30 * time.Second}
+	if from := (*e.network.planes.Load())[e.cluster]; len(from) > 0 {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from[0], 0))
+	} else {
+		d.Control = func(_, _ string, c syscall.RawConn) error { return setMark(c, groupMark(e.group)) }
+	}
 	var conn net.Conn
 	err := In(Namespace(e.network.c.c.Home, e.network.id), func() (err error) {
 		conn, err = d.DialContext(ctx, "tcp4", to.String())

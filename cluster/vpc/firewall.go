@@ -47,12 +47,18 @@ func (f firewall) mention(group string) {
 	}
 }
 
-// addInterface makes all addresses of an interface, pods' included, members of its groups.
-func (f firewall) addInterface(i ec2.Interface) {
-	groups := slices.Compact(slices.Sorted(slices.Values(i.SecurityGroups)))
+// addMembers makes all addresses of an interface, pods' included, members of its groups.
+func (f firewall) addMembers(i ec2.Interface) (groups []string) {
+	groups = slices.Compact(slices.Sorted(slices.Values(i.SecurityGroups)))
 	for _, g := range groups {
 		f.members[g] = append(f.members[g], i.Addresses...)
 	}
+	return groups
+}
+
+// addInterface adds an interface that packets come through, and its members.
+func (f firewall) addInterface(i ec2.Interface) {
+	groups := f.addMembers(i)
 	sum := sha256.Sum256([]byte(strings.Join(groups, " ")))
 	list := "list-" + hex.EncodeToString(sum[:8])
 	f.links[LinkName(i.ID)] = list
@@ -72,8 +78,8 @@ func (f firewall) sameRules(old firewall) bool {
 	return true
 }
 
-// groupMark marks the packets of a control plane that speaks as a member of a group: their source address is a gateway's, which
-// tells nothing.
+// groupMark marks the packets of a control plane that has no interface, and speaks as a member of a group: their source address is a
+// gateway's, which tells nothing.
 func groupMark(group string) uint32 {
 	sum := sha256.Sum256([]byte(group))
 	return binary.BigEndian.Uint32(sum[:]) | 1 // never the mark of all others

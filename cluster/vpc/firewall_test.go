@@ -11,6 +11,7 @@ import (
 	"github.com/google/nftables"
 
 	"minato.dev/minato/cluster/vpc"
+	"minato.dev/minato/engine/store"
 	"minato.dev/minato/service/ec2"
 )
 
@@ -144,6 +145,53 @@ func TestControlPlaneIsInItsClustersGroup(t *testing.T) {
 	if status, _ := w.connect("c2", "172.31.0.4:80"); !strings.HasPrefix(status, "502 ") {
 		t.Errorf("another cluster's machine: %s, want no connection", status)
 	}
+}
+
+// TestControlPlaneSpeaksFromItsInterface is that what kube-apiserver begins comes from its interface and is let in as from the groups that
+// the interface has now.
+func TestControlPlaneSpeaksFromItsInterface(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.setGroup("sg-c1", []ec2.Rule{fromGroups("sg-c1")}, anything())
+	w.setGroup("sg-more", []ec2.Rule{fromGroups("sg-more")}, anything())
+	interfaces, id := ec2.Interfaces(w.store), ec2.RecordID(scope, "eni-0aaaaaaaaaaaaaaa9")
+	create(w, interfaces, "eni-0aaaaaaaaaaaaaaa9", ec2.Interface{
+		ID: "eni-0aaaaaaaaaaaaaaa9", VPCID: "vpc-1", SubnetID: "subnet-a", MAC: "02:00:00:00:00:09", ClusterID: "c1",
+		Addresses: []netip.Addr{netip.MustParseAddr("172.31.0.77")}, SecurityGroups: []string{"sg-more"},
+	})
+	stop := w.start()
+	w.newCluster("c1", "sg-c1", 30001)
+	w.newCluster("c2", "sg-more", 30002)
+	more := w.launch("eni-0aaaaaaaaaaaaaaa1", "subnet-a", []string{"sg-more"}, "172.31.0.4")
+	w.launch("eni-0aaaaaaaaaaaaaaa2", "subnet-b", []string{"sg-c1"}, "172.31.16.4")
+	reaches := func(cluster, to, from string) {
+		t.Helper()
+		w.eventually(cluster+" reaching "+to+" from "+from, func() bool {
+			status, answer := w.connect(cluster, to)
+			return status == "200 Connected" && answer == from
+		})
+	}
+	reaches("c1", "172.31.0.4:80", "172.31.0.77")
+	reaches("c2", "172.31.0.4:80", "172.31.0.1") // without an interface
+	if status, _ := w.connect("c1", "172.31.16.4:80"); !strings.HasPrefix(status, "502 ") {
+		t.Errorf("a machine of a group that the interface has not: %s, want no connection", status)
+	}
+	if status, _ := w.connect("c2", "172.31.0.77:80"); !strings.HasPrefix(status, "403 ") {
+		t.Errorf("the interface itself: %s, want it refused", status)
+	}
+	more.doesNotReach("", "172.31.0.77:80")
+	_, err := interfaces.Modify(t.Context(), id, func(i *ec2.Interface) error { i.SecurityGroups = []string{"sg-c1"}; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	reaches("c1", "172.31.16.4:80", "172.31.0.77")
+	stop()
+	w.start() // another process takes the address up
+	reaches("c1", "172.31.16.4:80", "172.31.0.77")
+	if err := interfaces.Delete(t.Context(), id, store.AnyRevision); err != nil {
+		t.Fatal(err)
+	}
+	reaches("c1", "172.31.16.4:80", "172.31.16.1")
 }
 
 // TestPing is ICMP between machines where a rule allows it, and with the gateway always.

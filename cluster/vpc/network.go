@@ -20,6 +20,8 @@ import (
 type Network struct {
 	ID      string
 	Subnets []netip.Prefix
+	// Planes are the addresses of control planes' interfaces, from which this machine speaks for them.
+	Planes []netip.Addr
 }
 
 // Gateway is the address at which a subnet's machines find everything outside of it: the first after the network's own.
@@ -61,8 +63,8 @@ func Make(h home.Dir, n Network) error {
 // Remove takes a VPC down with all links in it.
 func Remove(h home.Dir, vpcID string) error { return removeNamespace(h, vpcID) }
 
-// ensureOwnAddresses gives the namespace that the thread is in its own addresses: the subnets' gateways, and the one at which
-// the machine outside is found. They are on the loopback device, from which Linux answers ARP on every link.
+// ensureOwnAddresses gives the namespace that the thread is in its own addresses: the subnets' gateways, those of control planes, and the one
+// at which the machine outside is found. They are on the loopback device, from which Linux answers ARP on every link.
 func ensureOwnAddresses(n Network) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -71,7 +73,7 @@ func ensureOwnAddresses(n Network) error {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return err
 	}
-	want := []netip.Addr{gate.VPCAddress}
+	want := append([]netip.Addr{gate.VPCAddress}, n.Planes...)
 	for _, subnet := range n.Subnets {
 		want = append(want, Gateway(subnet))
 	}
@@ -85,7 +87,7 @@ func ensureOwnAddresses(n Network) error {
 		switch {
 		case i >= 0:
 			want = slices.Delete(want, i, i+1)
-		case !has.IsLoopback(): // of a subnet that is gone
+		case !has.IsLoopback(): // of a subnet or control plane that is gone
 			if err := netlink.AddrDel(lo, &a); err != nil {
 				return err
 			}

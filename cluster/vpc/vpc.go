@@ -23,12 +23,13 @@ type network struct {
 	log     *slog.Logger
 	failure string // the last one reported
 
-	inode    uint64                         // of the namespace that all of the following is about
-	applied  desired                        // what holds already
-	enforced bool                           // applied.firewall does
-	open     map[string]gate.Route          // by id of the port
-	egress   map[string]*egress             // by cluster id
-	subnets  atomic.Pointer[[]netip.Prefix] // where kube-apiservers may connect to
+	inode    uint64                                  // of the namespace that all of the following is about
+	applied  desired                                 // what holds already
+	enforced bool                                    // applied.firewall does
+	open     map[string]gate.Route                   // by id of the port
+	egress   map[string]*egress                      // by cluster id
+	subnets  atomic.Pointer[[]netip.Prefix]          // where kube-apiservers may connect to
+	planes   atomic.Pointer[map[string][]netip.Addr] // where they come from, by cluster id
 }
 
 func newNetwork(id string, c *Controller) *network {
@@ -67,12 +68,13 @@ func (n *network) sync(d desired) error {
 		n.closeSockets()
 		n.forget()
 	}
-	if n.inode == 0 || !slices.Equal(n.applied.subnets, d.subnets) {
-		if err := Make(n.c.c.Home, Network{ID: n.id, Subnets: d.subnets}); err != nil {
+	if n.inode == 0 || !slices.Equal(n.applied.subnets, d.subnets) || !reflect.DeepEqual(n.applied.planes, d.planes) {
+		if err := Make(n.c.c.Home, Network{ID: n.id, Subnets: d.subnets, Planes: d.planeAddresses()}); err != nil {
 			return err
 		}
-		n.inode, n.applied.subnets = inode(path), d.subnets
+		n.inode, n.applied.subnets, n.applied.planes = inode(path), d.subnets, d.planes
 		n.subnets.Store(&d.subnets)
+		n.planes.Store(&d.planes)
 	}
 	var enforced error
 	if !n.enforced || !reflect.DeepEqual(n.applied.firewall, d.firewall) {

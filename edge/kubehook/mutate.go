@@ -20,6 +20,8 @@ const (
 	// ComputeTypeKey is a label and a taint of Fargate's nodes, with the value ComputeTypeFargate.
 	ComputeTypeKey     = "eks.amazonaws.com/compute-type"
 	ComputeTypeFargate = "fargate"
+	// computeTypeEC2 is the value of an annotation of that name by which a pod keeps away from Fargate, as EKS's CoreDNS does.
+	computeTypeEC2 = "ec2"
 )
 
 // admissionReview is admission.k8s.io/v1, as far as it matters for pods that are created.
@@ -48,6 +50,7 @@ type admissionResponse struct {
 type admittedPod struct {
 	Metadata struct {
 		Labels          map[string]string `json:"labels"`
+		Annotations     map[string]string `json:"annotations"`
 		OwnerReferences []struct {
 			Kind       string `json:"kind"`
 			Controller bool   `json:"controller"`
@@ -76,10 +79,11 @@ func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, 
 	return admitted(review.Request, ops)
 }
 
-// fargateProfile is the profile that a pod gets. Pods of DaemonSets belong to their nodes, and those that name a scheduler of their own
-// have chosen.
+// fargateProfile is the profile that a pod gets. Pods of DaemonSets belong to their nodes, and those that name a scheduler of their own, or
+// nodes of EC2, have chosen.
 func (s *Server) fargateProfile(clusterID string, r *admissionRequest, pod admittedPod) (string, bool) {
-	if r.Operation != "CREATE" || pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != "default-scheduler" {
+	if r.Operation != "CREATE" || pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != "default-scheduler" ||
+		pod.Metadata.Annotations[ComputeTypeKey] == computeTypeEC2 {
 		return "", false
 	}
 	for _, owner := range pod.Metadata.OwnerReferences {

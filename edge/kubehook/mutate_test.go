@@ -32,6 +32,9 @@ func TestMutate(t *testing.T) {
 		"another namespace": {"default", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`, nil},
 		"other labels":      {"serverless", `{"metadata":{},"spec":{}}`, nil},
 		"its own scheduler": {"serverless", `{"metadata":{"labels":{"app":"web"}},"spec":{"schedulerName":"mine"}}`, nil},
+		"wants EC2": {
+			"serverless", `{"metadata":{"labels":{"app":"web"},"annotations":{"eks.amazonaws.com/compute-type":"ec2"}},"spec":{}}`, nil,
+		},
 		"of a DaemonSet": {
 			"serverless", `{"metadata":{"labels":{"app":"web"},"ownerReferences":[{"kind":"DaemonSet","controller":true}]},"spec":{}}`, nil,
 		},
