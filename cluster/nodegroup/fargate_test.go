@@ -133,6 +133,28 @@ func TestFargate(t *testing.T) {
 	}
 }
 
+// TestFargateRoleInUse: the role of a nodegroup cannot be that of a Fargate profile, and stays the nodegroup's.
+func TestFargateRoleInUse(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	const role = "arn:aws:iam::111122223333:role/pods"
+	w.entries[role] = eks.EC2Linux
+	w.passes(t)
+	profiles, key := eks.FargateProfiles(w.store), eks.FargateProfileKey("c1", "fp")
+	item, err := profiles.Get(t.Context(), key)
+	if err != nil || item.Value.Status != eks.FargateCreateFailed || len(item.Value.Health) != 1 || item.Value.Health[0].Code != "PodExecutionRoleAlreadyInUse" {
+		t.Fatalf("%+v, %v", item.Value, err)
+	}
+	item.Value.Status = eks.FargateDeleting
+	if _, err := profiles.Put(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	w.passes(t)
+	if _, err := profiles.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) || w.entries[role] != eks.EC2Linux {
+		t.Errorf("the profile: %v; entries %v", err, w.entries)
+	}
+}
+
 // TestFargatePodInTrouble: a pod that cannot be placed does not hold up the others, also those that come later. It is tried again.
 func TestFargatePodInTrouble(t *testing.T) {
 	t.Parallel()
