@@ -19,6 +19,7 @@ const (
 	issueUnsupported  = "UnsupportedAddonModification"
 	issueUnreachable  = "ClusterUnreachable"
 	issueReplicas     = "InsufficientNumberOfReplicas"
+	issueInternal     = "InternalFailure"
 	conflictsPreamble = "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts:\n"
 )
 
@@ -52,6 +53,17 @@ func problemOf(o object, err error) error {
 		return fmt.Errorf("%s: %w", o, err)
 	}
 	return &problem{eks.HealthIssue{Code: code, Message: o.String() + ": " + message}}
+}
+
+// givenUp is the issue of a change that has met with an error, which trying again could have changed and did not, for too long.
+func givenUp(err error) eks.HealthIssue {
+	switch {
+	case kubeapi.Status(err) == 0:
+		return eks.HealthIssue{Code: issueUnreachable, Message: "The cluster's API server does not answer."}
+	case strings.Contains(err.Error(), "webhook"):
+		return eks.HealthIssue{Code: issueDenied, Message: err.Error()}
+	}
+	return eks.HealthIssue{Code: issueInternal, Message: err.Error()}
 }
 
 // tryAll asks whether all of an add-on's objects can be applied. What becomes of fields that others have set is in resolve: to

@@ -22,7 +22,7 @@ const (
 	settling = 3 * time.Minute
 	// trouble is how long an add-on that did run may lack replicas before it is DEGRADED: nodes come, pods move.
 	trouble = 30 * time.Second
-	// unreachable is how long a cluster may not answer before a change of an add-on fails.
+	// unreachable is how long a cluster may not answer, or answer nothing but that it cannot, before a change of an add-on fails.
 	unreachable = 5 * time.Minute
 
 	soon   = time.Second // while something is expected to happen
@@ -84,7 +84,7 @@ func (c *Controller) Reconcile(ctx context.Context, id string) (reconcile.Result
 	if pr, ok := errors.AsType[*problem](err); ok {
 		again, err = resync, c.fail(ctx, p, pr.issue)
 	} else if err != nil && p.addon.Status.Status.Transient() && c.deps.Now().Sub(p.addon.ModifiedAt) > unreachable {
-		err = errors.Join(err, c.fail(ctx, p, eks.HealthIssue{Code: issueUnreachable, Message: "The cluster's API server does not answer."}))
+		err = errors.Join(err, c.fail(ctx, p, givenUp(err)))
 	}
 	if commitErr := c.commit(ctx, p); commitErr != nil {
 		return reconcile.Result{}, errors.Join(err, commitErr)
