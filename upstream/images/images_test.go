@@ -199,6 +199,9 @@ func TestKubeProxy(t *testing.T) {
 	if files["usr/local/bin/kube"] != "kubernetes" || files["usr/local/bin/kube-proxy"] != "kube" || files["usr/sbin/nft"] == "" {
 		t.Error("a program is missing")
 	}
+	if !strings.Contains(files["etc/protocols"], "udp 17 UDP\n") {
+		t.Error("nft would not know the protocols' names")
+	}
 	var libraries []string
 	for path := range files {
 		if strings.Contains(path, ".so") {

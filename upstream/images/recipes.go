@@ -125,6 +125,10 @@ func (s Sources) podAgent() recipe {
 	}
 }
 
+// protocols is protocols(5), by which nft names those of Services. Without it nft lists numbers, kube-proxy does not know its own rules again
+// when it starts, and every hour, and removes them.
+const protocols = "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n"
+
 // kubeProxy is a minor's multi-call program, with nft, which it calls. It works on the node, as root.
 func (s Sources) kubeProxy(v kube.Version) recipe {
 	path, ok := s.Kube.Path(v.Minor)
@@ -141,6 +145,7 @@ func (s Sources) kubeProxy(v kube.Version) recipe {
 	}
 	r.layers = func() ([][]file, error) {
 		tools, err := withLibraries("usr/sbin/nft", nft)
+		tools = append(tools, text("etc/protocols", protocols))
 		return [][]file{tools, {program("usr/local/bin/kube", path), link("usr/local/bin/kube-proxy", "kube")}}, err
 	}
 	return r
