@@ -27,7 +27,7 @@ spec:
       evictionPressureTransitionPeriod: 1s
 `
 
-// TestRealNodes: ports of a node are served; a pod whose image does not exist says so; images come from registries elsewhere; a node whose disk is full evicts, and heals;
+// TestRealNodes: ports of a node are served; Services outlive a kube-proxy; a pod whose image does not exist says so; images come from registries elsewhere; a node whose disk is full evicts, and heals;
 // Fargate pods have nodes of their own; and while nodes are replaced and removed, a PodDisruptionBudget holds.
 func TestRealNodes(t *testing.T) {
 	t.Parallel()
@@ -46,6 +46,7 @@ func TestRealNodes(t *testing.T) {
 	c.AWS(t, "eks", "wait", "nodegroup-active", "--cluster-name", k.name, "--nodegroup-name", "ng")
 
 	t.Run("host port", n.testHostPort)
+	t.Run("another kube-proxy", n.testAnotherKubeProxy)
 	t.Run("no image", n.testNoImage)
 	t.Run("other registry", n.testOtherRegistry)
 	t.Run("full disk", n.testFullDisk)
@@ -55,6 +56,22 @@ func TestRealNodes(t *testing.T) {
 	c.AWS(t, k.nodegroup("delete-nodegroup", "ng")...)
 	c.AWS(t, "eks", "wait", "nodegroup-deleted", "--cluster-name", k.name, "--nodegroup-name", "ng")
 	k.delete(t)
+}
+
+// testAnotherKubeProxy: a kube-proxy that starts takes up the rules that the one before has left.
+func (n *realNodes) testAnotherKubeProxy(t *testing.T) {
+	n.kubectl(t, "expose", "deployment", "web", "--port=80")
+	get := func() error {
+		r := n.client.TryKubectl(t, n.config, "exec", "deploy/web", "--", "get", "http://web.default.svc.cluster.local")
+		if r.ExitCode != 0 || !strings.Contains(r.Stdout, "hostname: web-") {
+			return fmt.Errorf("the Service: %s", r)
+		}
+		return nil
+	}
+	testenv.Eventually(t, get)
+	n.kubectl(t, "-n", "kube-system", "rollout", "restart", "daemonset/kube-proxy")
+	n.kubectl(t, "-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=180s")
+	testenv.Eventually(t, get)
 }
 
 // realNodes is a cluster with real nodes.
