@@ -178,6 +178,10 @@ func TestMalformedAWSAuth(t *testing.T) {
 			t.Errorf("the explanation does not say %q:\n%s", want, explained)
 		}
 	}
+	explained = e.Minato(t, "access", "explain", "--cluster", k.name, "--principal", ops, "--verb", "impersonate", "--resource", "userextras/scopes")
+	if !strings.Contains(explained, "impersonate userextras.authentication.k8s.io/scopes in the whole cluster on cluster malformed? yes.") {
+		t.Errorf("a resource that no API has: %s", explained)
+	}
 	testenv.Eventually(t, func() error {
 		return differ(admin.AWS(t, "eks", "describe-cluster", "--name", k.name, "--query", "cluster.health.issues[].code", "--output", "text"), "ConfigurationConflict")
 	})

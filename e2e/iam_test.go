@@ -27,6 +27,8 @@ var iamRows = []iamRow{
 	{"nothing, query protocol", `{"Effect":"Allow","Action":"eks:*","Resource":"*"}`, "iam list-users", "because no identity-based policy allows the iam:ListUsers action"},
 	{"nothing, EC2", `{"Effect":"Allow","Action":"eks:*","Resource":"*"}`, "ec2 describe-vpcs", "(UnauthorizedOperation)"},
 	{"nothing, S3", `{"Effect":"Allow","NotAction":"s3:*","Resource":"*"}`, "s3api list-buckets", "(AccessDenied)"},
+	{"no particular cluster", `{"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*:*:cluster/*"}`, list, ""},
+	{"no cluster at all", `{"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*:*:cluster/*"}`, "eks describe-cluster-versions", "on resource: arn:aws:eks:us-east-1:"},
 	{"wildcard", `{"Effect":"Allow","Action":"eks:List*","Resource":"*"}`, list, ""},
 	{"explicit deny first", anything + `,{"Effect":"Deny","Action":"eks:ListC?usters","Resource":"*"}`, list, "with an explicit deny in an identity-based policy"},
 	{"variable", `{"Effect":"Allow","Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/${aws:username}"}`, "iam get-user --user-name iam-rows", ""},
@@ -88,6 +90,11 @@ func TestIAM(t *testing.T) {
 	admin.AWS(t, "iam", "put-user-permissions-boundary", "--user-name", "iam-rows", "--permissions-boundary", boundary)
 	u.AWS(t, strings.Fields(list)...)
 	u.RefusedAWS(t, []string{"because no permissions boundary allows the iam:ListGroups action"}, "iam", "list-groups")
+	simulated := admin.AWS(t, "iam", "simulate-principal-policy", "--policy-source-arn", u.arn, "--action-names", "eks:ListClusters", "iam:ListGroups",
+		"--query", "EvaluationResults[].[EvalDecision,PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary,MatchedStatements[0].SourcePolicyId]", "--output", "text")
+	if simulated != "allowed\tTrue\tgroup_iam-rows_rows\nimplicitDeny\tFalse\tgroup_iam-rows_rows" {
+		t.Errorf("the simulation of the same says %q", simulated)
+	}
 }
 
 // putPolicy gives a user or group its one inline policy.

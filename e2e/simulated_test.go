@@ -49,10 +49,18 @@ func TestSimulatedNodes(t *testing.T) {
 	k.kubectl(t, "create", "deployment", "web", "--image=nowhere.invalid/app", "--replicas=6")
 	k.kubectl(t, "wait", "deployment/web", "--for=condition=Available", "--timeout=180s")
 
+	for _, args := range [][]string{{"logs", "deploy/web"}, {"exec", "deploy/web", "--", "ls"}} {
+		if r := k.client.TryKubectl(t, k.config, args...); !strings.Contains(r.Stderr, "is simulated: no program runs on it") {
+			t.Errorf("kubectl %s does not say that the node is simulated: %s", args[0], r)
+		}
+	}
+
 	// As kube-controller-manager does to the pods of a node that has not reported for long.
 	pod := k.kubectl(t, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
 	k.kubectl(t, "patch", "pod", pod, "--subresource=status", "-p", `{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)
 	k.kubectl(t, "wait", "pod/"+pod, "--for=condition=Ready", "--timeout=180s")
+
+	k.refuseKwok(t, e)
 
 	kwok := kwokOf(e.Status(t))
 	if err := syscall.Kill(kwok.PID, syscall.SIGKILL); err != nil {
@@ -79,6 +87,43 @@ func TestSimulatedNodes(t *testing.T) {
 		return nil
 	})
 	k.delete(t)
+}
+
+// refuseKwok has the cluster refuse, for a while, what kwok says of pods and their deletion, which kwok does not try again by itself.
+func (k *cluster) refuseKwok(t *testing.T, e *testenv.Env) {
+	t.Helper()
+	pod := k.kubectl(t, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
+	k.kubectl(t, "create", "-f", k.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"no-kwok"},"spec":{
+		"failurePolicy":"Fail","matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["UPDATE","DELETE"],"resources":["pods","pods/status"]}]},
+		"validations":[{"expression":"request.userInfo.username != 'minato:simulated-nodes'","message":"not a word of kwok's"}]}}`))
+	k.kubectl(t, "create", "-f", k.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"no-kwok"},
+		"spec":{"policyName":"no-kwok","validationActions":["Deny"]}}`))
+	testenv.Eventually(t, func() error {
+		r := k.client.TryKubectl(t, k.config, "--as=minato:simulated-nodes", "--as-group=system:masters", "annotate", "pod", pod, "try=it", "--dry-run=server")
+		if !strings.Contains(r.Stderr, "not a word of kwok's") {
+			return fmt.Errorf("the policy does not hold yet: %s", r)
+		}
+		return nil
+	})
+	k.kubectl(t, "delete", "pod", pod, "--wait=false") // and another one comes in its place
+	testenv.Eventually(t, func() error {
+		var said string
+		paths, _ := filepath.Glob(e.Home.Logs("clusters", "*", "kwok.log"))
+		for _, path := range paths {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			said += string(b)
+		}
+		if !strings.Contains(said, "failed to delete pod "+pod) || !strings.Contains(said, "failed to patch pod web-") {
+			return fmt.Errorf("kwok has not been refused yet; it says\n%s", said)
+		}
+		return nil
+	})
+	k.kubectl(t, "delete", "validatingadmissionpolicybinding/no-kwok", "validatingadmissionpolicy/no-kwok")
+	k.kubectl(t, "wait", "pod/"+pod, "--for=delete", "--timeout=180s")
+	k.kubectl(t, "wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=6", "--timeout=180s")
 }
 
 // kwokOf is the process that plays simulated nodes; it has no pid when there is none.

@@ -9,6 +9,7 @@ import (
 	"minato.dev/minato"
 	"minato.dev/minato/cluster/access"
 	"minato.dev/minato/cluster/access/policies"
+	"minato.dev/minato/cluster/controlplane"
 	"minato.dev/minato/engine/store"
 	"minato.dev/minato/server/control"
 	"minato.dev/minato/service/ec2"
@@ -62,6 +63,11 @@ func (s *Server) instanceName(ctx context.Context) access.PrivateDNSName {
 	}
 }
 
+// unlisted are resources that kube-apiserver asks about, for the verbs impersonate, sign and approve, and that no API has, with their groups.
+var unlisted = map[string]string{
+	"users": "", "groups": "", "uids": "authentication.k8s.io", "userextras": "authentication.k8s.io", "signers": "certificates.k8s.io",
+}
+
 // readQuestion reads what is asked about, and the name of the object.
 func (s *Server) readQuestion(ctx context.Context, c *access.Case, q control.AccessQuestion) (name string, err error) {
 	c.Request.Verb = strings.ToLower(q.Verb)
@@ -71,6 +77,9 @@ func (s *Server) readQuestion(ctx context.Context, c *access.Case, q control.Acc
 	}
 	word, subresource, _ := strings.Cut(q.Resource, "/")
 	found, err := s.planes.Resource(ctx, c.Cluster.ID, word)
+	if group, ok := unlisted[strings.ToLower(word)]; ok && minato.Is(err, minato.NotFound) {
+		found, err = controlplane.Resource{Group: group, Name: strings.ToLower(word)}, nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -162,10 +162,14 @@ func (f *Fargate) launch(ctx context.Context, r *round, p *pod) error {
 		return f.refuse(ctx, r, p, "there is no Fargate profile "+p.Metadata.Labels[profileLabel])
 	}
 	profile := &r.profiles[i].Value
-	if p.Spec.HostNetwork {
-		return f.refuse(ctx, r, p, "Pod not supported on Fargate: fields not supported: HostNetwork")
+	if unsupported := fargateUnsupported(p); unsupported != "" {
+		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+unsupported)
 	}
 	s, err := fargateSize(p)
+	if err != nil {
+		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+err.Error())
+	}
+	disk, err := fargateDisk(p)
 	if err != nil {
 		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+err.Error())
 	}
@@ -173,6 +177,7 @@ func (f *Fargate) launch(ctx context.Context, r *round, p *pod) error {
 	if err != nil {
 		return err
 	}
+	l.DiskGiB = disk
 	subnets, err := f.deps.EC2.Subnets(ctx, profile.Scope, profile.SubnetIDs)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package nodegroup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -132,6 +133,28 @@ func TestFargate(t *testing.T) {
 	}
 }
 
+// TestFargateRoleInUse: the role of a nodegroup cannot be that of a Fargate profile, and stays the nodegroup's.
+func TestFargateRoleInUse(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	const role = "arn:aws:iam::111122223333:role/pods"
+	w.entries[role] = eks.EC2Linux
+	w.passes(t)
+	profiles, key := eks.FargateProfiles(w.store), eks.FargateProfileKey("c1", "fp")
+	item, err := profiles.Get(t.Context(), key)
+	if err != nil || item.Value.Status != eks.FargateCreateFailed || len(item.Value.Health) != 1 || item.Value.Health[0].Code != "PodExecutionRoleAlreadyInUse" {
+		t.Fatalf("%+v, %v", item.Value, err)
+	}
+	item.Value.Status = eks.FargateDeleting
+	if _, err := profiles.Put(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	w.passes(t)
+	if _, err := profiles.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) || w.entries[role] != eks.EC2Linux {
+		t.Errorf("the profile: %v; entries %v", err, w.entries)
+	}
+}
+
 // TestFargatePodInTrouble: a pod that cannot be placed does not hold up the others, also those that come later. It is tried again.
 func TestFargatePodInTrouble(t *testing.T) {
 	t.Parallel()
@@ -236,11 +259,47 @@ func TestFargateSize(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, test.want)
 		}
 	}
-	for _, bad := range []string{"x", "-1", "1Zi"} {
+	whole := &pod{}
+	whole.Spec.Containers = []container{c("4", "1Gi")}
+	whole.Spec.Resources.Requests, whole.Spec.Overhead = map[string]string{"cpu": "2"}, map[string]string{"memory": "3Gi"}
+	if got, err := fargateSize(whole); err != nil || got.String() != "2vCPU 5GB" {
+		t.Errorf("a pod that asks as a whole: %s, %v", got, err)
+	}
+	for storage, want := range map[string]int{"": 20, "10Gi": 20, "30Gi": 39, "175Gi": 213, "176Gi": 0} {
+		p := &pod{}
+		p.Spec.Containers = []container{c("", "")}
+		p.Spec.Containers[0].Resources.Requests["ephemeral-storage"] = storage
+		if got, err := fargateDisk(p); got != want || (err == nil) != (want > 0) {
+			t.Errorf("with ephemeral storage of %s the disk has %d GiB, %v; want %d", storage, got, err, want)
+		}
+	}
+	for _, bad := range []string{"x", "-1", "1Zi", "100000T"} {
 		p := &pod{}
 		p.Spec.Containers = []container{c(bad, "")}
 		if got, err := fargateSize(p); err == nil {
 			t.Errorf("%q is %s", bad, got)
+		}
+	}
+}
+
+func TestFargateUnsupported(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]string{
+		`{"containers":[{"securityContext":{"privileged":false,"capabilities":{"add":["SYS_PTRACE","CHOWN"],"drop":["ALL"]}},"ports":[{"containerPort":80}]}],
+			"volumes":[{"name":"a","emptyDir":{}},{"name":"b","projected":{}},{"name":"c","persistentVolumeClaim":{"claimName":"x"}}]}`: "",
+		`{"hostNetwork":true,"hostPID":true,"hostIPC":true}`:                                                                  "fields not supported: HostNetwork, HostPID, HostIPC",
+		`{"initContainers":[{"securityContext":{"privileged":true}}],"containers":[{"securityContext":{"privileged":true}}]}`: "invalid SecurityContext fields: Privileged,Privileged",
+		`{"containers":[{"securityContext":{"capabilities":{"add":["CHOWN","NET_ADMIN"]}}}]}`:                                 "invalid SecurityContext fields: Capabilities added: NET_ADMIN",
+		`{"volumes":[{"name":"logs","hostPath":{"path":"/var/log"}}]}`:                                                        "volumes not supported: logs is of an unsupported volume Type",
+		`{"containers":[{"ports":[{"hostPort":80}]}]}`:                                                                        "port contains HostIP or HostPort",
+		`{"hostNetwork":true,"containers":[{"securityContext":{"privileged":true},"ports":[{"hostPort":80}]}]}`:               "fields not supported: HostNetwork, invalid SecurityContext fields: Privileged, port contains HostIP or HostPort",
+	} {
+		var p pod
+		if err := json.Unmarshal([]byte(spec), &p.Spec); err != nil {
+			t.Fatal(err)
+		}
+		if got := fargateUnsupported(&p); got != want {
+			t.Errorf("%s: %q, want %q", spec, got, want)
 		}
 	}
 }

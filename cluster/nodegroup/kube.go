@@ -150,22 +150,41 @@ type pod struct {
 	Spec struct {
 		NodeName    string `json:"nodeName"`
 		HostNetwork bool   `json:"hostNetwork"`
+		HostPID     bool   `json:"hostPID"`
+		HostIPC     bool   `json:"hostIPC"`
+		// Volumes have a member name and one that is named after their type.
+		Volumes []map[string]any `json:"volumes"`
 		// SchedulingGates keep the pod from being scheduled while there are any.
 		SchedulingGates []struct{}  `json:"schedulingGates"`
 		Containers      []container `json:"containers"`
-		InitContainers  []container `json:"initContainers"`
+		// Resources are for all containers together; Overhead is for what runs them.
+		Resources struct {
+			Requests map[string]string `json:"requests"`
+		} `json:"resources"`
+		Overhead       map[string]string `json:"overhead"`
+		InitContainers []container       `json:"initContainers"`
 	} `json:"spec"`
 	Status struct {
 		Phase string `json:"phase"`
 	} `json:"status"`
 }
 
-// container is what matters of a container for a pod's size.
+// container is what matters of a container for Fargate: for its pod's size, and whether it can be there at all.
 type container struct {
 	RestartPolicy string `json:"restartPolicy"`
 	Resources     struct {
 		Requests map[string]string `json:"requests"`
 	} `json:"resources"`
+	Ports []struct {
+		HostPort int    `json:"hostPort"`
+		HostIP   string `json:"hostIP"`
+	} `json:"ports"`
+	SecurityContext struct {
+		Privileged   bool `json:"privileged"`
+		Capabilities struct {
+			Add []string `json:"add"`
+		} `json:"capabilities"`
+	} `json:"securityContext"`
 }
 
 func podsOn(ctx context.Context, kube *kubeapi.Client, node string) ([]*pod, error) {

@@ -139,6 +139,16 @@ func (w *world) launch(id, subnetID string, groups []string, addresses ...string
 	return m
 }
 
+// simulate makes the interface of a machine that kwok makes up.
+func (w *world) simulate(id, subnetID string, addresses ...string) {
+	w.t.Helper()
+	i := ec2.Interface{ID: id, VPCID: "vpc-1", SubnetID: subnetID, MAC: "02:00:00:00:00:09", Simulated: true}
+	for _, a := range addresses {
+		i.Addresses = append(i.Addresses, netip.MustParseAddr(a))
+	}
+	create(w, ec2.Interfaces(w.store), id, i)
+}
+
 // eventually asks until yes is true.
 func (w *world) eventually(what string, yes func() bool) {
 	w.t.Helper()
@@ -239,6 +249,7 @@ func TestEgress(t *testing.T) {
 	stop := w.start()
 	w.newCluster("c1", "sg-open", 30001)
 	w.launch("eni-0aaaaaaaaaaaaaaa1", "subnet-b", []string{"sg-open"}, "172.31.16.4", "172.31.16.5")
+	w.simulate("eni-0aaaaaaaaaaaaaaa9", "subnet-b", "172.31.16.9", "172.31.16.10")
 	w.eventually("the socket", func() bool { _, err := os.Stat(w.socket("c1")); return err == nil })
 	info, err := os.Stat(w.socket("c1"))
 	if err != nil || info.Mode().Perm() != 0o660 || info.Sys().(*syscall.Stat_t).Gid != w.group {
@@ -247,7 +258,10 @@ func TestEgress(t *testing.T) {
 	for to, want := range map[string]string{
 		"172.31.16.4:80":        "200 Connected",
 		"172.31.16.5:80":        "200 Connected",
-		"172.31.16.4:81":        "502 ",
+		"172.31.16.4:81":        "502 connect: connection refused",
+		"172.31.16.9:10250":     "502 the node at 172.31.16.9 is simulated: no program runs on it",
+		"172.31.16.10:80":       "502 the node at 172.31.16.10 is simulated: ",
+		"198.18.0.4:443":        "403 198.18.0.4 is the address of a pod on a simulated node: no program runs there",
 		host:                    "403 127.0.0.1 is not an address of a machine or pod in vpc-1",
 		"192.0.2.1:80":          "403 ",
 		"172.31.0.1:80":         "403 ", // the gateway is the VPC itself

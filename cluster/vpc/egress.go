@@ -157,6 +157,9 @@ func (e *egress) connect(r *http.Request) (gate.Stream, *refusal) {
 		return nil, &refusal{http.StatusForbidden, "want an address and a port, names are not looked up"}
 	}
 	dial, ok := e.dialerFor(to.Addr())
+	if !ok && simulatedPods.Contains(to.Addr()) {
+		return nil, &refusal{http.StatusForbidden, fmt.Sprintf("%s is the address of a pod on a simulated node: no program runs there", to.Addr())}
+	}
 	if !ok {
 		return nil, &refusal{http.StatusForbidden, fmt.Sprintf("%s is not an address of a machine or pod in %s", to.Addr(), e.network.id)}
 	}
@@ -169,10 +172,26 @@ func (e *egress) connect(r *http.Request) (gate.Stream, *refusal) {
 		return nil, &refusal{http.StatusServiceUnavailable, fmt.Sprintf("%d connections are being waited for already", egressDials)}
 	}
 	c, err := dial(ctx, to)
+	if err != nil && e.network.c.simulated(e.network.id, to.Addr()) {
+		return nil, &refusal{http.StatusBadGateway, fmt.Sprintf("the node at %s is simulated: no program runs on it", to.Addr())}
+	}
 	if err != nil {
 		return nil, &refusal{http.StatusBadGateway, reason(err)}
 	}
 	return c, nil
+}
+
+// simulatedPods are the addresses of pods on simulated nodes (cluster/node/simulated).
+var simulatedPods = netip.MustParsePrefix("198.18.0.0/15")
+
+// simulated is whether an address of a VPC is that of a machine that kwok makes up.
+func (c *Controller) simulated(vpcID string, address netip.Addr) bool {
+	for item := range c.interfaces.All() {
+		if i := item.Value; i.Simulated && i.VPCID == vpcID && slices.Contains(i.Addresses, address) {
+			return true
+		}
+	}
+	return false
 }
 
 // reason is the text of an error that fits into a status line.

@@ -20,6 +20,8 @@ const (
 	// ComputeTypeKey is a label and a taint of Fargate's nodes, with the value ComputeTypeFargate.
 	ComputeTypeKey     = "eks.amazonaws.com/compute-type"
 	ComputeTypeFargate = "fargate"
+	// computeTypeEC2 is the value of an annotation of that name by which a pod keeps away from Fargate, as EKS's CoreDNS does.
+	computeTypeEC2 = "ec2"
 )
 
 // admissionReview is admission.k8s.io/v1, as far as it matters for pods that are created.
@@ -48,6 +50,7 @@ type admissionResponse struct {
 type admittedPod struct {
 	Metadata struct {
 		Labels          map[string]string `json:"labels"`
+		Annotations     map[string]string `json:"annotations"`
 		OwnerReferences []struct {
 			Kind       string `json:"kind"`
 			Controller bool   `json:"controller"`
@@ -55,11 +58,22 @@ type admittedPod struct {
 	} `json:"metadata"`
 	Spec struct {
 		SchedulerName string            `json:"schedulerName"`
+		NodeName      string            `json:"nodeName"`
 		Tolerations   []json.RawMessage `json:"tolerations"`
+		Affinity      map[string]any    `json:"affinity"`
 	} `json:"spec"`
 }
 
-// mutate gives a new pod that matches a Fargate profile to Fargate's scheduler, and lets every other one be.
+func (p *admittedPod) ofDaemonSet() bool {
+	for _, owner := range p.Metadata.OwnerReferences {
+		if owner.Controller && owner.Kind == "DaemonSet" {
+			return true
+		}
+	}
+	return false
+}
+
+// mutate gives a new pod that matches a Fargate profile to Fargate's scheduler, and keeps every other one from Fargate's nodes.
 func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, error) {
 	var review admissionReview
 	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil {
@@ -72,20 +86,18 @@ func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, 
 	var ops []podidentity.Operation
 	if profile, ok := s.fargateProfile(clusterID, review.Request, pod); ok {
 		ops = fargatePatch(pod, profile)
+	} else if review.Request.Operation == "CREATE" {
+		ops = keepAway(pod)
 	}
 	return admitted(review.Request, ops)
 }
 
-// fargateProfile is the profile that a pod gets. Pods of DaemonSets belong to their nodes, and those that name a scheduler of their own
-// have chosen.
+// fargateProfile is the profile that a pod gets. Pods of DaemonSets belong to their nodes, and those that name a scheduler of their own, or
+// nodes of EC2, have chosen.
 func (s *Server) fargateProfile(clusterID string, r *admissionRequest, pod admittedPod) (string, bool) {
-	if r.Operation != "CREATE" || pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != "default-scheduler" {
+	if r.Operation != "CREATE" || pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != "default-scheduler" ||
+		pod.Metadata.Annotations[ComputeTypeKey] == computeTypeEC2 || pod.ofDaemonSet() {
 		return "", false
-	}
-	for _, owner := range pod.Metadata.OwnerReferences {
-		if owner.Controller && owner.Kind == "DaemonSet" {
-			return "", false
-		}
 	}
 	names := s.cfg.Profiles(clusterID, r.Namespace, pod.Metadata.Labels)
 	if wanted := pod.Metadata.Labels[ProfileLabel]; wanted != "" && slices.Contains(names, wanted) {

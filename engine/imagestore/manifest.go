@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/internal/atomicfile"
@@ -147,8 +148,8 @@ func (s *Store) Manifest(name, reference string) (Manifest, error) {
 }
 
 func (s *Store) resolve(name, reference string) (Digest, error) {
-	if d, err := ParseDigest(reference); err == nil {
-		return d, nil
+	if strings.Contains(reference, ":") {
+		return ParseDigest(reference)
 	}
 	if err := CheckTag(reference); err != nil {
 		return "", err

@@ -186,20 +186,6 @@ func (h host) client(ctx context.Context, check Check, args ...string) Check {
 	return check
 }
 
-func (h host) cgroups() Check {
-	check := Check{Name: "cgroups", Part: Nodes, OK: true}
-	if _, err := os.Stat(h.path("sys/fs/cgroup/cgroup.controllers")); err == nil {
-		check.Detail = "version 2, which nodes are written for and have not been tested with"
-		return check
-	}
-	if _, err := os.Stat(h.path("sys/fs/cgroup/memory")); err == nil {
-		check.Detail = "version 1, which the kubelet takes when told so"
-		return check
-	}
-	check.OK, check.Detail, check.Fix = false, "none mounted", "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
-	return check
-}
-
 // program looks for a program that Debian packages as pkg.
 func (h host) program(name, pkg string, part Part, use string) Check {
 	check := Check{Name: name, Part: part, OK: true}

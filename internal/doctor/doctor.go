@@ -120,6 +120,7 @@ func (h host) run(ctx context.Context, c Config) []Check {
 		h.awsClient(ctx),
 		h.kubectlClient(ctx),
 		h.cgroups(),
+		h.devices(),
 		programs(c),
 		h.program("mkfs.ext4", "e2fsprogs", Nodes, "the nodes' disks"),
 		h.nodesInotify(),

@@ -23,7 +23,9 @@ func machine(t *testing.T) host {
 		"proc/filesystems":                       "nodev\tproc\nnodev\toverlay\n\text4\n",
 		"proc/sys/fs/inotify/max_user_instances": "1024\n",
 		"proc/sys/fs/inotify/max_user_watches":   "192536\n",
-		"sys/fs/cgroup/cgroup.controllers":       "cpu memory pids\n",
+		"sys/fs/cgroup/cgroup.controllers":       "cpuset cpu io memory pids\n",
+		"dev/loop-control":                       "",
+		"dev/kmsg":                               "",
 		"dev/fuse":                               "",
 	} {
 		path := filepath.Join(root, name)
@@ -103,6 +105,9 @@ func TestMissing(t *testing.T) {
 			h.output = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("exec format error") }
 		}, "does not run: exec format error", "kubernetes-client", false},
 		{"cgroups", remove("sys/fs/cgroup"), "none mounted", "cgroup2", false},
+		{"cgroups", write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu pids\n"), "without the controllers memory", "/proc/cgroups", false},
+		{"devices", remove("dev/loop-control"), "no /dev/loop-control", "modprobe loop", false},
+		{"devices", remove("dev/kmsg"), "no /dev/kmsg", "mknod", false},
 		{"nft", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("nft") }, "kube-proxy", "nftables", false},
 		{"mkfs.ext4", func(_ *testing.T, h *host, _ *Config) { h.lookPath = without("mkfs.ext4") }, "disks", "e2fsprogs", false},
 		{"programs of nodes", func(_ *testing.T, _ *host, c *Config) {
@@ -167,11 +172,19 @@ func TestCgroupVersions(t *testing.T) {
 	if err := os.Remove(h.path("sys/fs/cgroup/cgroup.controllers")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(h.path("sys/fs/cgroup/memory"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, controller := range controllersV1 {
+		if err := os.Mkdir(h.path("sys/fs/cgroup/"+controller), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if c := h.cgroups(); !c.OK || !strings.Contains(c.Detail, "version 1") {
 		t.Errorf("got %+v, want version 1 found", c)
+	}
+	if err := os.Remove(h.path("sys/fs/cgroup/pids")); err != nil {
+		t.Fatal(err)
+	}
+	if c := h.cgroups(); c.OK || !strings.Contains(c.Detail, "without the controllers pids") {
+		t.Errorf("got %+v, want the controller pids missed", c)
 	}
 }
 

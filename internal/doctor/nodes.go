@@ -3,7 +3,9 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -16,6 +18,52 @@ const (
 	wantNodeInotifyInstances = 1024
 	wantNodeInotifyWatches   = 65536
 )
+
+// Controllers that a node's cgroup has, by which its size and that of its pods are enforced.
+var (
+	controllersV1 = []string{"cpu", "cpuset", "devices", "freezer", "memory", "pids"}
+	controllersV2 = []string{"cpu", "cpuset", "memory", "pids"}
+)
+
+func (h host) cgroups() Check {
+	check := Check{Name: "cgroups", Part: Nodes}
+	var missing []string
+	if b, err := os.ReadFile(h.path("sys/fs/cgroup/cgroup.controllers")); err == nil {
+		check.Detail = "version 2, which nodes are written for and have not been tested with"
+		there := strings.Fields(string(b))
+		missing = slices.DeleteFunc(slices.Clone(controllersV2), func(c string) bool { return slices.Contains(there, c) })
+	} else if _, err := os.Stat(h.path("sys/fs/cgroup/memory")); err == nil {
+		check.Detail = "version 1, which the kubelet takes when told so"
+		missing = slices.DeleteFunc(slices.Clone(controllersV1), func(c string) bool {
+			_, err := os.Stat(h.path("sys/fs/cgroup/" + c))
+			return err == nil
+		})
+	} else {
+		check.Detail, check.Fix = "none mounted", "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+		return check
+	}
+	check.OK = len(missing) == 0
+	if !check.OK {
+		check.Detail += "; without the controllers " + strings.Join(missing, " ")
+		check.Fix = "cat /proc/cgroups    # what the kernel has: see cgroup_disable= and cgroup_enable= on its command line"
+	}
+	return check
+}
+
+// devices are for the file systems of nodes, and for what kubelets read of the kernel's log.
+func (h host) devices() Check {
+	check := Check{Name: "devices", Part: Nodes, OK: true, Detail: "/dev/loop-control and /dev/kmsg"}
+	for _, device := range []struct{ name, use, fix string }{
+		{"loop-control", "the nodes' disks", "modprobe loop"},
+		{"kmsg", "kubelets do not start without it", "mknod -m 600 /dev/kmsg c 1 11"},
+	} {
+		if _, err := os.Stat(h.path("dev/" + device.name)); err != nil {
+			check.OK, check.Detail, check.Fix = false, "there is no /dev/"+device.name+" ("+device.use+")", device.fix
+			return check
+		}
+	}
+	return check
+}
 
 func programs(c Config) Check {
 	check := Check{Name: "programs of nodes", Part: Nodes, OK: len(c.NotBuilt) == 0, Detail: "containerd, runc and the others are built"}

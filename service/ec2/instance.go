@@ -117,6 +117,8 @@ type Interface struct {
 	// ClusterID is the cluster whose control plane the interface leads to; empty for all others.
 	ClusterID string      `json:"clusterId,omitempty"`
 	Tags      minato.Tags `json:"tags,omitempty"`
+	// Simulated is whether its instance is: nobody answers at its addresses.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 // Instances is the collection of instances.

@@ -152,7 +152,7 @@ func (s *Service) newInterface(l Launch, itype InstanceType, subnet *Subnet, i *
 	nic := Interface{
 		Scope: i.Scope, ID: i.InterfaceID, VPCID: i.VPCID, SubnetID: i.SubnetID, Zone: i.Zone, MAC: newMAC(),
 		Addresses: addresses, SecurityGroups: i.SecurityGroups, InstanceID: i.ID, AttachmentID: newID("eni-attach"),
-		AttachedAt: i.LaunchedAt, DeleteOnTermination: true, Tags: l.InterfaceTags,
+		AttachedAt: i.LaunchedAt, DeleteOnTermination: true, Tags: l.InterfaceTags, Simulated: i.Simulated,
 	}
 	i.PrivateIP = nic.Addresses[0]
 	i.PrivateDNSName = PrivateDNSName(i.Scope.Region, i.PrivateIP)

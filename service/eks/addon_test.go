@@ -137,12 +137,23 @@ func TestAddonIdentities(t *testing.T) {
 	if got := owned(a); len(got) > 0 {
 		t.Errorf("after an empty list %v", got)
 	}
-	update(identities(map[string]string{"dns": opsRole}))
-	if err := RemoveAddonIdentities(t.Context(), w.Store, &a); err != nil || len(owned(a)) > 0 {
-		t.Errorf("left %v, %v", owned(a), err)
-	}
-	if l, err := w.ListPodIdentityAssociations(t.Context(), alice, "prod", PodIdentityFilter{}, PageRequest{}); err != nil || len(l.Associations) != 1 {
-		t.Errorf("of others is left %v, %v", l.Associations, err)
+	for preserve, left := range map[bool]int{true: 2, false: 1} { // of others is one
+		update(identities(map[string]string{"dns": opsRole}))
+		a.Spec.Preserve = preserve
+		if err := RemoveAddonIdentities(t.Context(), w.Store, &a); err != nil || len(owned(a)) > 0 {
+			t.Errorf("preserve %t: it owns %v, %v", preserve, owned(a), err)
+		}
+		l, err := w.ListPodIdentityAssociations(t.Context(), alice, "prod", PodIdentityFilter{}, PageRequest{})
+		if err != nil || len(l.Associations) != left {
+			t.Errorf("preserve %t left %v, %v", preserve, l.Associations, err)
+		}
+		for _, p := range l.Associations {
+			if p.ServiceAccount == "dns" {
+				if _, err := w.DeletePodIdentityAssociation(t.Context(), alice, "prod", p.ID); err != nil {
+					t.Error(err)
+				}
+			}
+		}
 	}
 }
 

@@ -116,7 +116,8 @@ func (s *Service) AddonIdentities(ctx context.Context, a *Addon) ([]minato.ARN, 
 	return arns, nil
 }
 
-// RemoveAddonIdentities removes the associations that an add-on owns, which is being deleted. It may be repeated.
+// RemoveAddonIdentities removes the associations that an add-on owns, which is being deleted; those of one that is to be preserved stay,
+// and are its cluster's owner's from then on. It may be repeated.
 func RemoveAddonIdentities(ctx context.Context, s store.Store, a *Addon) error {
 	owned, err := ownedIdentities(ctx, s, a)
 	if err != nil {
@@ -124,7 +125,12 @@ func RemoveAddonIdentities(ctx context.Context, s store.Store, a *Addon) error {
 	}
 	var ops []store.Op
 	for _, item := range owned {
-		ops = append(ops, deletePodIdentity(s, item)...)
+		if a.Spec.Preserve {
+			item.Value.Owner = minato.ARN{}
+			ops = append(ops, PodIdentityAssociations(s).UpdateOp(item))
+		} else {
+			ops = append(ops, deletePodIdentity(s, item)...)
+		}
 	}
 	if len(ops) == 0 {
 		return nil

@@ -128,16 +128,21 @@ func (s *Service) gatherOnce(ctx context.Context, who minato.Principal) (g gathe
 	if err != nil || entity.ID == "" || entity.ID != who.UniqueID() {
 		return g, ignoreNotFound(err)
 	}
+	return s.policiesOf(ctx, Holder{who.Account, kind, entity.Name}, entity, groups)
+}
+
+// policiesOf reads the policies of a user, group or role, and those of a user's groups.
+func (s *Service) policiesOf(ctx context.Context, h Holder, entity Entity, groups []string) (g gathered, err error) {
 	g.tags = entity.Tags
-	if err := s.addPolicies(ctx, &g.set, Holder{who.Account, kind, entity.Name}, entity); err != nil {
+	if err := s.addPolicies(ctx, &g.set, h, entity); err != nil {
 		return g, err
 	}
 	for _, name := range groups {
-		group, err := s.groups.get(ctx, who.Account, name)
+		group, err := s.groups.get(ctx, h.Account, name)
 		if ignoreNotFound(err) != nil {
 			return g, err
 		}
-		if err := s.addPolicies(ctx, &g.set, Holder{who.Account, GroupKind, name}, group.Value.Entity); err != nil {
+		if err := s.addPolicies(ctx, &g.set, Holder{h.Account, GroupKind, name}, group.Value.Entity); err != nil {
 			return g, err
 		}
 	}
@@ -145,7 +150,7 @@ func (s *Service) gatherOnce(ctx context.Context, who minato.Principal) (g gathe
 		return g, nil
 	}
 	var boundary []policy.Named
-	if err := s.addManaged(ctx, &boundary, who.Account, entity.Boundary); err != nil {
+	if err := s.addManaged(ctx, &boundary, h.Account, entity.Boundary); err != nil {
 		return g, err
 	}
 	g.set.Boundary = &boundary[0]

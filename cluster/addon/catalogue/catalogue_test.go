@@ -40,7 +40,7 @@ tolerations: [{key: only, operator: Exists}]
 affinity: {nodeAffinity: {}}
 `
 	for name, values := range map[string]string{
-		"coredns":                pods + "replicaCount: 3\ncorefile: |\n  .:53 {\n      # {{ json }}\n      errors\n  }\ntopologySpreadConstraints: []\n",
+		"coredns":                pods + "computeType: Fargate\nreplicaCount: 3\ncorefile: |\n  .:53 {\n      # {{ json }}\n      errors\n  }\ntopologySpreadConstraints: []\n",
 		"eks-pod-identity-agent": pods + "agent: {additionalArgs: {--rotate-credentials: 'false'}}\n",
 		"kube-proxy":             pods + "mode: nftables\n",
 		"metrics-server":         pods + "replicas: 1\ntopologySpreadConstraints: [{maxSkew: 1}]\n",

@@ -91,6 +91,7 @@ var manifests = template.Must(template.New("").Option("missingkey=zero").Funcs(t
 		b, err := json.Marshal(v)
 		return string(b), err
 	},
+	"lower": func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
 	"has": func(values map[string]any, name string) bool {
 		return values[name] != nil
 	},

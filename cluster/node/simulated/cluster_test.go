@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,6 +24,8 @@ type fakeCluster struct {
 	nodes    map[string]doc
 	watchers map[chan kubeapi.Event]bool
 	granted  map[string]bool // paths of RBAC objects
+	pods     []doc           // of whichever node is asked for
+	touched  []string        // paths of pods whose status was patched, with the patch
 }
 
 func newFakeCluster(t *testing.T) *fakeCluster {
@@ -32,6 +35,8 @@ func newFakeCluster(t *testing.T) *fakeCluster {
 	mux.HandleFunc("POST /api/v1/nodes", f.post)
 	mux.HandleFunc("GET /api/v1/nodes/{name}", f.get)
 	mux.HandleFunc("DELETE /api/v1/nodes/{name}", f.remove)
+	mux.HandleFunc("GET "+podsPath, f.listPods)
+	mux.HandleFunc("PATCH /api/v1/namespaces/{namespace}/pods/{name}/status", f.touch)
 	mux.HandleFunc("PATCH "+rbacPath, f.grant)
 	mux.HandleFunc("DELETE "+rbacPath, f.grant)
 	f.server = httptest.NewTLSServer(mux)
@@ -79,6 +84,22 @@ func (f *fakeCluster) list(w http.ResponseWriter, r *http.Request) {
 			delete(f.watchers, events)
 			return
 		}
+	}
+}
+
+func (f *fakeCluster) listPods(w http.ResponseWriter, _ *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(doc{"metadata": doc{"resourceVersion": "1"}, "items": f.pods})
+}
+
+func (f *fakeCluster) touch(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.touched = append(f.touched, r.PathValue("name")+" "+string(body))
+	if strings.HasPrefix(r.PathValue("name"), "gone") {
+		http.NotFound(w, r)
 	}
 }
 

@@ -179,7 +179,10 @@ func (f *fleet) refresh(ctx context.Context) error {
 		f.stopping, f.stopped = cancel, stopped
 		go func() {
 			defer close(stopped)
-			f.follow(following)
+			var both sync.WaitGroup
+			both.Go(func() { f.follow(following) })
+			both.Go(func() { f.rouse(following) })
+			both.Wait()
 		}()
 	}
 	return nil

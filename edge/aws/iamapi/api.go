@@ -30,6 +30,7 @@ func (h handlers) operations() []query.Operation {
 		query.Op("CreateUser", h.createUser),
 		query.Op("GetUser", h.getUser),
 		query.Op("ListUsers", h.listUsers),
+		query.Op("UpdateUser", h.updateUser),
 		query.Op("DeleteUser", h.deleteUser),
 		query.Op("ListGroupsForUser", h.listGroupsForUser),
 		query.Op("TagUser", h.tagHolder(iam.UserKind)),
@@ -53,6 +54,7 @@ func (h handlers) operations() []query.Operation {
 		query.Op("CreateGroup", h.createGroup),
 		query.Op("GetGroup", h.getGroup),
 		query.Op("ListGroups", h.listGroups),
+		query.Op("UpdateGroup", h.updateGroup),
 		query.Op("DeleteGroup", h.deleteGroup),
 		query.Op("AddUserToGroup", h.addUserToGroup),
 		query.Op("RemoveUserFromGroup", h.removeUserFromGroup),
@@ -120,6 +122,21 @@ func (h handlers) operations() []query.Operation {
 		query.Op("UntagOpenIDConnectProvider", h.untagOIDCProvider),
 		query.Op("ListOpenIDConnectProviderTags", h.listOIDCProviderTags),
 
+		query.Op("SimulatePrincipalPolicy", h.simulatePrincipalPolicy),
+		query.Op("SimulateCustomPolicy", h.simulateCustomPolicy),
+		query.Op("GetContextKeysForPrincipalPolicy", h.contextKeysForPrincipalPolicy),
+		query.Op("GetContextKeysForCustomPolicy", h.contextKeysForCustomPolicy),
+
 		query.Op("ListAccountAliases", h.listAccountAliases),
+		query.Op("GetAccountPasswordPolicy", h.getAccountPasswordPolicy),
+		query.Op("ListSAMLProviders", h.listSAMLProviders),
+		query.Op("ListServerCertificates", h.listServerCertificates),
+		query.Op("ListVirtualMFADevices", h.listVirtualMFADevices),
+		query.Op("ListMFADevices", h.listMFADevices),
+		query.Op("ListSSHPublicKeys", h.listSSHPublicKeys),
+		query.Op("ListSigningCertificates", h.listSigningCertificates),
+		query.Op("ListServiceSpecificCredentials", h.listServiceSpecificCredentials),
+		query.Op("GetLoginProfile", h.loginProfile),
+		query.Op("DeleteLoginProfile", h.loginProfile),
 	}
 }

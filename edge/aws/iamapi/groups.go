@@ -64,6 +64,15 @@ func (h handlers) listGroups(ctx context.Context, in *listInput) (*listGroupsOut
 
 type groupInput struct{ GroupName string }
 
+func (h handlers) updateGroup(ctx context.Context, in *renameInput) (*struct{}, error) {
+	to := iam.Rename{Path: in.NewPath, Name: in.NewGroupName}
+	account, err := h.rename(ctx, iam.GroupKind, in.GroupName, to)
+	if err != nil {
+		return nil, err
+	}
+	return nil, h.iam.UpdateGroup(ctx, account, in.GroupName, to)
+}
+
 func (h handlers) deleteGroup(ctx context.Context, in *groupInput) (*struct{}, error) {
 	holder, err := h.allowOn(ctx, iam.GroupKind, in.GroupName)
 	if err != nil {

@@ -190,6 +190,12 @@ func TestUserAndKeys(t *testing.T) {
 	w.ok("AddUserToGroup", in("GroupName=g", "UserName=u"))
 	w.ok("GetGroup", in("GroupName=g"), "<Users><member><Path>/a/</Path><UserName>u</UserName>")
 	w.ok("ListGroupsForUser", in("UserName=u"), "<GroupName>g</GroupName>")
+	w.ok("UpdateGroup", in("GroupName=g", "NewGroupName=h"))
+	w.ok("UpdateUser", in("UserName=u", "NewUserName=v", "NewPath=/b/"))
+	w.ok("ListGroupsForUser", in("UserName=v"), "<GroupName>h</GroupName>")
+	w.ok("GetUser", in("UserName=v"), "<Arn>arn:aws:iam::111122223333:user/b/v</Arn>")
+	w.ok("ListAccessKeys", in("UserName=v"), id)
+	w.fails(404, "NoSuchEntity", "The user with name u cannot be found.", "UpdateUser", "UserName=u", "NewPath=/")
 	w.ok("ListUsers", in("MaxItems=1"), "<IsTruncated>true</IsTruncated>", "<Marker>")
 	w.ok("ListAccountAliases", nil, "<AccountAliases></AccountAliases>")
 
@@ -251,7 +257,7 @@ func TestEveryOperationAsksFirst(t *testing.T) {
 		for _, op := range (handlers{w.iam}).operations() {
 			status, body := w.call(nobody, op.Name, "UserName="+name, "GroupName="+name, "RoleName="+name, "InstanceProfileName="+name,
 				"PolicyName=p", "PolicyArn=arn:aws:iam::111122223333:policy/"+name, "PolicyDocument="+allow, "AssumeRolePolicyDocument="+trust,
-				"VersionId=v1", "AccessKeyId="+key.ID, "Status=Active", "Url=https://oidc.example", "ClientID=x", "ClientIDList.member.1=x",
+				"VersionId=v1", "PolicySourceArn=arn:aws:iam::111122223333:user/"+name, "PolicyInputList.member.1="+allow, "AccessKeyId="+key.ID, "Status=Active", "Url=https://oidc.example", "ClientID=x", "ClientIDList.member.1=x",
 				"OpenIDConnectProviderArn=arn:aws:iam::111122223333:oidc-provider/"+name, "PermissionsBoundary=arn:aws:iam::aws:policy/PowerUserAccess",
 				"Tags.member.1.Key=k", "Tags.member.1.Value=v", "TagKeys.member.1=k", "ThumbprintList.member.1="+strings.Repeat("a", 40))
 			if status != http.StatusForbidden || !strings.Contains(body, "<Code>AccessDenied</Code>") ||
@@ -298,4 +304,47 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s with %s: %d %s", c.action, c.condition, status, body)
 		}
 	}
+}
+
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const admin = "PolicySourceArn=arn:aws:iam::111122223333:user/admin"
+	w.ok("SimulatePrincipalPolicy", in(admin, "ActionNames.member.1=eks:ListClusters"),
+		"<EvalActionName>eks:ListClusters</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>allowed</EvalDecision>",
+		"<SourcePolicyId>AdministratorAccess</SourcePolicyId>", "<MissingContextValues></MissingContextValues>", "<IsTruncated>false<")
+	w.ok("PutUserPolicy", in("UserName=admin", "PolicyName=never", `PolicyDocument={"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"eks:D*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`))
+	w.ok("SimulatePrincipalPolicy", in(admin, "ActionNames.member.1=eks:DeleteCluster", "ResourceArns.member.1=arn:aws:eks:us-east-1:111122223333:cluster/c",
+		"ContextEntries.member.1.ContextKeyName=aws:SecureTransport", "ContextEntries.member.1.ContextKeyType=boolean", "ContextEntries.member.1.ContextKeyValues.member.1=false"),
+		"<EvalDecision>explicitDeny</EvalDecision><MatchedStatements><member><SourcePolicyId>user_admin_never</SourcePolicyId>")
+	w.ok("GetContextKeysForPrincipalPolicy", in(admin), "<ContextKeyNames><member>aws:SecureTransport</member></ContextKeyNames>")
+	w.ok("SimulateCustomPolicy", in("PolicyInputList.member.1="+allow, "PermissionsBoundaryPolicyInputList.member.1="+strings.Replace(allow, "eks", "ec2", 1), "ActionNames.member.1=eks:ListClusters"),
+		"<EvalDecision>implicitDeny<", "<SourcePolicyId>PolicyInputList.1<", "<AllowedByPermissionsBoundary>false<")
+	w.ok("GetContextKeysForCustomPolicy", in("PolicyInputList.member.1="+allow), "<ContextKeyNames></ContextKeyNames>")
+	w.fails(400, "InvalidInput", "not simulated", "SimulateCustomPolicy", "PolicyInputList.member.1="+allow, "ActionNames.member.1=eks:ListClusters", "ResourceOwner=arn:aws:iam::111122223333:root")
+	w.fails(404, "NoSuchEntity", "cannot be found", "SimulatePrincipalPolicy", "PolicySourceArn=arn:aws:iam::111122223333:role/none", "ActionNames.member.1=eks:ListClusters")
+	w.fails(400, "InvalidInput", "is not valid", "SimulatePrincipalPolicy", "PolicySourceArn=none", "ActionNames.member.1=eks:ListClusters")
+}
+
+// Clients ask for all of this before they delete a user.
+func TestWhatUsersNeverHave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ok("CreateUser", in("UserName=u"))
+	for action, empty := range map[string]string{
+		"ListMFADevices": "MFADevices", "ListSSHPublicKeys": "SSHPublicKeys", "ListSigningCertificates": "Certificates",
+		"ListServiceSpecificCredentials": "ServiceSpecificCredentials",
+	} {
+		w.ok(action, in("UserName=u"), "<"+empty+"></"+empty+">")
+		w.fails(404, "NoSuchEntity", "The user with name v cannot be found.", action, "UserName=v")
+	}
+	for action, empty := range map[string]string{
+		"ListVirtualMFADevices": "VirtualMFADevices", "ListSAMLProviders": "SAMLProviderList", "ListServerCertificates": "ServerCertificateMetadataList",
+	} {
+		w.ok(action, nil, "<"+empty+"></"+empty+">")
+	}
+	for _, action := range []string{"GetLoginProfile", "DeleteLoginProfile"} {
+		w.fails(404, "NoSuchEntity", "Login Profile for User u cannot be found.", action, "UserName=u")
+	}
+	w.fails(404, "NoSuchEntity", "The Password Policy with domain name 111122223333 cannot be found.", "GetAccountPasswordPolicy")
 }

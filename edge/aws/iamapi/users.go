@@ -2,8 +2,8 @@ package iamapi
 
 import (
 	"context"
+	"strings"
 
-	"minato.dev/minato"
 	"minato.dev/minato/service/iam"
 )
 
@@ -55,6 +55,40 @@ func (h handlers) getUser(ctx context.Context, in *userInput) (*userOutput, erro
 	return &userOutput{wireUser(u)}, nil
 }
 
+type renameInput struct {
+	UserName, GroupName                string
+	NewPath, NewUserName, NewGroupName *string
+}
+
+// rename asks whether the caller may give a user or group another path and name, as the one that it is and as the one that it would be.
+func (h handlers) rename(ctx context.Context, kind iam.Kind, name string, to iam.Rename) (account string, err error) {
+	holder, err := h.allowOn(ctx, kind, name)
+	if err != nil {
+		return "", err
+	}
+	about, err := h.iam.Describe(ctx, holder)
+	if err != nil {
+		return "", err
+	}
+	path := strings.TrimSuffix(strings.TrimPrefix(about.ARN.Resource, string(kind)), name)
+	if to.Path != nil {
+		path = *to.Path
+	}
+	if to.Name != nil {
+		name = *to.Name
+	}
+	return h.allow(ctx, arn(ctx, string(kind)+path+name), resourceTags(about.Tags))
+}
+
+func (h handlers) updateUser(ctx context.Context, in *renameInput) (*struct{}, error) {
+	to := iam.Rename{Path: in.NewPath, Name: in.NewUserName}
+	account, err := h.rename(ctx, iam.UserKind, in.UserName, to)
+	if err != nil {
+		return nil, err
+	}
+	return nil, h.iam.UpdateUser(ctx, account, in.UserName, to)
+}
+
 func (h handlers) deleteUser(ctx context.Context, in *userInput) (*struct{}, error) {
 	holder, err := h.allowOn(ctx, iam.UserKind, in.UserName)
 	if err != nil {
@@ -101,15 +135,4 @@ func (h handlers) listGroupsForUser(ctx context.Context, in *listGroupsForUserIn
 		return nil, err
 	}
 	return &listGroupsOutput{each(groups, wireGroup), pageEnd(next)}, nil
-}
-
-// listAccountAliases answers with none: an account's alias is a name for AWS's own console.
-func (h handlers) listAccountAliases(ctx context.Context, _ *pageInput) (*listAccountAliasesOutput, error) {
-	_, err := h.allow(ctx, minato.ARN{})
-	return &listAccountAliasesOutput{AccountAliases: []string{}}, err
-}
-
-type listAccountAliasesOutput struct {
-	AccountAliases []string
-	pageOutput
 }

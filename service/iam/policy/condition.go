@@ -25,7 +25,8 @@ type condition struct {
 	null       bool // the operator is Null: the values are "true" (absent) or "false" (present)
 	key        string
 	matchers   []matcher
-	fixed      bool // it holds for callers that are listed, see Policy.Public
+	fixed      bool     // it holds for callers that are listed, see Policy.Public
+	asks       []string // the keys that it asks for, as written: its own and those of policy variables
 }
 
 // matcher compares one value of a request with one value of the document.
@@ -46,8 +47,11 @@ func compileCondition(operator, key string, values []string, variables bool) (co
 	if !ok || (op.null && (ifExists || c.quantifier != single)) {
 		return c, fmt.Sprintf("Invalid Condition type : %s.", operator)
 	}
-	c.negated, c.null = op.negated, op.null
+	c.negated, c.null, c.asks = op.negated, op.null, []string{key}
 	for _, v := range values {
+		if variables {
+			c.asks = append(c.asks, variablesIn(v)...)
+		}
 		m, problem := op.compile(v, variables)
 		if problem != "" {
 			return c, fmt.Sprintf("%q is not a value for %s: %s", v, operator, problem)
