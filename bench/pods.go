@@ -19,6 +19,8 @@ const (
 	podWarmUp = 2
 	podsPath  = "/api/v1/namespaces/default/pods"
 	podLogs   = "/var/log/pods"
+	// podRest is how long a node still has work after a pod is gone: its sandbox goes after it.
+	podRest = 2 * time.Second
 	// kubeletTick is how often a kubelet looks at its containers, and learns so that one runs (genericPlegRelistPeriod).
 	kubeletTick = time.Second
 )
@@ -60,7 +62,7 @@ func benchPods(ctx context.Context, o options) ([]Row, error) {
 
 	var ours, theirs podSeries
 	for n := range podWarmUp + podRounds {
-		place := kubeletTick * time.Duration(n) / podRounds
+		place := podRest + kubeletTick*time.Duration(n)/podRounds
 		our, err := ask.timePod(ctx, fmt.Sprintf("pod-%d", n), logs, place)
 		if err != nil {
 			return nil, err
@@ -83,7 +85,7 @@ func benchPods(ctx context.Context, o options) ([]Row, error) {
 		return nil, err
 	}
 	rows := []Row{
-		against("pod with a local image, create to Ready, p50", percentile(ours.ready, 50), percentile(theirs.ready, 50), "s", "ratio <= 1.1"),
+		against("pod with a local image, create to Ready, p50", percentile(ours.ready, 50), percentile(theirs.ready, 50), "s", "< 1, ratio <= 1.1"),
 		against("pod with a local image, create to Ready, p90", percentile(ours.ready, 90), percentile(theirs.ready, 90), "s", ""),
 		against("of it, until its program runs, p50", percentile(ours.runs, 50), percentile(theirs.runs, 50), "s", ""),
 		against("of it, until its program runs, p90", percentile(ours.runs, 90), percentile(theirs.runs, 90), "s", ""),

@@ -124,7 +124,8 @@ func TestAddon(t *testing.T) {
 
 	// The owner has changed what the cluster came with.
 	k.kubectl(t, "-n", "kube-system", "scale", "deployment", "coredns", "--replicas", "3")
-	k.client.AWS(t, append(create, "--addon-version", first)...)
+	role := k.client.AWS(t, "iam", "create-role", "--role-name", "addons-dns", "--assume-role-policy-document", podTrust, "--query", "Role.Arn", "--output", "text")
+	k.client.AWS(t, append(create, "--addon-version", first, "--pod-identity-associations", "serviceAccount=coredns,roleArn="+role)...)
 	a := k.addonIs(t, "coredns", "CREATE_FAILED", "ConfigurationConflict")
 	if want := "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts:\nDeployment.apps coredns - .spec.replicas"; a.Health.Issues[0].Message != want {
 		t.Errorf("the issue says %q, want %q", a.Health.Issues[0].Message, want)
@@ -133,6 +134,9 @@ func TestAddon(t *testing.T) {
 	k.client.AWS(t, "eks", "wait", "addon-deleted", "--cluster-name", k.name, "--addon-name", "coredns")
 	if n := k.replicas(t); n != "3" {
 		t.Errorf("coredns was to be preserved, and has %q replicas", n)
+	}
+	if left := k.client.AWS(t, "eks", "list-pod-identity-associations", "--cluster-name", k.name, "--query", "associations[].[serviceAccount,ownerArn]", "--output", "text"); left != "coredns\tNone" {
+		t.Errorf("of its associations is left %q", left)
 	}
 	const values = "replicaCount:   4 # as it came\n"
 	k.client.AWS(t, append(create, "--addon-version", first, "--resolve-conflicts", "OVERWRITE", "--configuration-values", values)...)

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,6 +29,7 @@ func TestNode(t *testing.T) {
 	t.Run("services heal", n.testServicesHeal)
 	t.Run("pods outlive minato up", n.testRestart)
 	t.Run("machine heals", n.testMachineHeals)
+	t.Run("machine heals after a power cut", n.testMachineHealsAfterPowerCut)
 	t.Run("goes", n.testGoes)
 	k.delete(t)
 }
@@ -165,8 +168,43 @@ func (n *realNode) testRestart(t *testing.T) {
 	n.kubectl(t, "exec", "probe", "--", "ls", "/")
 }
 
-// testMachineHeals kills the node's own process: the node starts again from its disk, as after a power cut.
+// testMachineHeals kills the node's own process: the node starts again from its disk.
 func (n *realNode) testMachineHeals(t *testing.T) {
+	n.killMachine(t)
+	n.kubectl(t, "wait", "pod/web", "--for=condition=Ready", "--timeout=180s")
+}
+
+// testMachineHealsAfterPowerCut does so with a disk that another boot of the machine was writing to. What containerd had on it is not
+// believed then, and what kubelet had is.
+func (n *realNode) testMachineHealsAfterPowerCut(t *testing.T) {
+	root := fmt.Sprintf("/proc/%d/root/var/lib/", n.pidsOf(t, "kubelet")[0])
+	if err := os.WriteFile(root+"containerd.boot", []byte("another boot"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"containerd", "kubelet"} {
+		if err := os.WriteFile(root+name+"/witness", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.killMachine(t)
+	testenv.Eventually(t, func() error { // the pod may be Ready still from before
+		if r := n.client.TryKubectl(t, n.config, "exec", "probe", "--", "ls", "/"); r.ExitCode != 0 {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	root = fmt.Sprintf("/proc/%d/root/var/lib/", n.pidsOf(t, "kubelet")[0])
+	if _, err := os.Stat(root + "containerd/witness"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("containerd goes on with what another boot wrote: %v", err)
+	}
+	if _, err := os.Stat(root + "kubelet/witness"); err != nil {
+		t.Errorf("what kubelet keeps is gone: %v", err)
+	}
+}
+
+// killMachine kills the node's process, and waits until there is another and the node is Ready.
+func (n *realNode) killMachine(t *testing.T) {
+	t.Helper()
 	before := n.machine(t)
 	if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -178,7 +216,6 @@ func (n *realNode) testMachineHeals(t *testing.T) {
 		return nil
 	})
 	n.waitReady(t)
-	n.kubectl(t, "wait", "pod/web", "--for=condition=Ready", "--timeout=180s")
 }
 
 // testGoes deletes the nodegroup, and looks for what is left.

@@ -29,9 +29,10 @@ type Deps struct {
 	// EnsureProfile makes the instance profile of a name with a role in it, and RemoveProfile removes it. Both may be repeated.
 	EnsureProfile func(ctx context.Context, account, name, role string) (minato.ARN, error)
 	RemoveProfile func(ctx context.Context, account, name, role string) error
-	// EnsureEntry gives a role an access entry of a type, unless it has one; RemoveEntry removes it. Both may be repeated.
+	// EnsureEntry gives a role an access entry of a type, unless it has one; an error of kind InUse says that it has one which will not do.
+	// RemoveEntry removes it. Both may be repeated.
 	EnsureEntry func(ctx context.Context, cluster *eks.Cluster, role minato.ARN, kind string) error
-	RemoveEntry func(ctx context.Context, clusterID string, role minato.ARN) error
+	RemoveEntry func(ctx context.Context, clusterID string, role minato.ARN, kind string) error
 	// Connect makes a client of a cluster's kube-apiserver, to be closed.
 	Connect func(ctx context.Context, clusterID string) (*kubeapi.Client, error)
 

@@ -133,6 +133,28 @@ func TestFargate(t *testing.T) {
 	}
 }
 
+// TestFargateRoleInUse: the role of a nodegroup cannot be that of a Fargate profile, and stays the nodegroup's.
+func TestFargateRoleInUse(t *testing.T) {
+	t.Parallel()
+	w := newFargateWorld(t)
+	const role = "arn:aws:iam::111122223333:role/pods"
+	w.entries[role] = eks.EC2Linux
+	w.passes(t)
+	profiles, key := eks.FargateProfiles(w.store), eks.FargateProfileKey("c1", "fp")
+	item, err := profiles.Get(t.Context(), key)
+	if err != nil || item.Value.Status != eks.FargateCreateFailed || len(item.Value.Health) != 1 || item.Value.Health[0].Code != "PodExecutionRoleAlreadyInUse" {
+		t.Fatalf("%+v, %v", item.Value, err)
+	}
+	item.Value.Status = eks.FargateDeleting
+	if _, err := profiles.Put(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	w.passes(t)
+	if _, err := profiles.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) || w.entries[role] != eks.EC2Linux {
+		t.Errorf("the profile: %v; entries %v", err, w.entries)
+	}
+}
+
 // TestFargatePodInTrouble: a pod that cannot be placed does not hold up the others, also those that come later. It is tried again.
 func TestFargatePodInTrouble(t *testing.T) {
 	t.Parallel()
@@ -235,6 +257,20 @@ func TestFargateSize(t *testing.T) {
 		p.Spec.Containers, p.Spec.InitContainers = test.containers, test.init
 		if got, err := fargateSize(p); err != nil || got.String() != test.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, test.want)
+		}
+	}
+	whole := &pod{}
+	whole.Spec.Containers = []container{c("4", "1Gi")}
+	whole.Spec.Resources.Requests, whole.Spec.Overhead = map[string]string{"cpu": "2"}, map[string]string{"memory": "3Gi"}
+	if got, err := fargateSize(whole); err != nil || got.String() != "2vCPU 5GB" {
+		t.Errorf("a pod that asks as a whole: %s, %v", got, err)
+	}
+	for storage, want := range map[string]int{"": 20, "10Gi": 20, "30Gi": 39, "175Gi": 213, "176Gi": 0} {
+		p := &pod{}
+		p.Spec.Containers = []container{c("", "")}
+		p.Spec.Containers[0].Resources.Requests["ephemeral-storage"] = storage
+		if got, err := fargateDisk(p); got != want || (err == nil) != (want > 0) {
+			t.Errorf("with ephemeral storage of %s the disk has %d GiB, %v; want %d", storage, got, err, want)
 		}
 	}
 	for _, bad := range []string{"x", "-1", "1Zi", "100000T"} {

@@ -26,6 +26,8 @@ func (f *Fargate) profile(ctx context.Context, r *round, item *store.Item[eks.Fa
 		return f.activate(ctx, r, item)
 	case eks.FargateDeleting:
 		return f.remove(ctx, r, item)
+	case eks.FargateCreateFailed:
+		return nil // its owner can only delete it
 	}
 	return f.checkHealth(ctx, item)
 }
@@ -33,16 +35,11 @@ func (f *Fargate) profile(ctx context.Context, r *round, item *store.Item[eks.Fa
 // activate lets the profile's machines into the cluster and has its pods sent to Fargate. It is ACTIVE once that holds.
 func (f *Fargate) activate(ctx context.Context, r *round, item *store.Item[eks.FargateProfile]) error {
 	p := item.Value
-	if r.cluster.Spec.AuthenticationMode != modeConfigMap {
-		if err := f.deps.EnsureEntry(ctx, &r.cluster, p.Role, eks.FargateLinux); err != nil {
-			return err
-		}
-	}
-	if r.cluster.Spec.AuthenticationMode != modeAPI {
-		username, _ := eks.NodeNames(eks.FargateLinux)
-		if err := ensureRow(ctx, r.kube, p.Role, username, fargateGroups); err != nil {
-			return err
-		}
+	if err := f.giveAccess(ctx, r, &p); minato.Is(err, minato.InUse) {
+		p.Status, p.Health = eks.FargateCreateFailed, []eks.HealthIssue{{Code: issueRoleInUse, Message: err.Error(), ResourceIDs: []string{p.Role.String()}}}
+		return f.put(ctx, item, p)
+	} else if err != nil {
+		return err
 	}
 	if err := r.kube.Apply(ctx, webhooksPath+webhookName, fieldManager, true, f.webhook(r.cluster.ID)); err != nil {
 		return err
@@ -52,6 +49,27 @@ func (f *Fargate) activate(ctx context.Context, r *round, item *store.Item[eks.F
 	}
 	p.Status = eks.FargateActive
 	return f.put(ctx, item, p)
+}
+
+// issueRoleInUse is that machines of another kind have the profile's role, so that those of Fargate would not be told from them.
+const issueRoleInUse = "PodExecutionRoleAlreadyInUse"
+
+// giveAccess lets machines with the profile's role into the cluster.
+func (f *Fargate) giveAccess(ctx context.Context, r *round, p *eks.FargateProfile) error {
+	if r.cluster.Spec.AuthenticationMode != modeConfigMap {
+		if err := f.deps.EnsureEntry(ctx, &r.cluster, p.Role, eks.FargateLinux); err != nil {
+			return err
+		}
+	}
+	if r.cluster.Spec.AuthenticationMode == modeAPI {
+		return nil
+	}
+	username, _ := eks.NodeNames(eks.FargateLinux)
+	has, err := ensureRow(ctx, r.kube, p.Role, username, fargateGroups)
+	if err == nil && has != username && r.cluster.Spec.AuthenticationMode == modeConfigMap {
+		return minato.Errorf(minato.InUse, "The role %s is %s in the ConfigMap kube-system/aws-auth already", p.Role, has)
+	}
+	return err
 }
 
 // webhook asks about each new pod. A cluster must not stand still because we are away, so a pod is then let through, and finds a node
@@ -100,7 +118,7 @@ func (f *Fargate) remove(ctx context.Context, r *round, item *store.Item[eks.Far
 		}
 	}
 	if !r.otherWithRole(p) {
-		if err := f.deps.RemoveEntry(ctx, p.ClusterID, p.Role); err != nil {
+		if err := f.deps.RemoveEntry(ctx, p.ClusterID, p.Role, eks.FargateLinux); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,8 @@ func (c *Controller) giveAccess(ctx context.Context, p *pass) error {
 		return nil
 	}
 	username, _ := eks.NodeNames(eks.EC2Linux)
-	return ensureRow(ctx, p.kube, role, username, nodeGroups)
+	_, err := ensureRow(ctx, p.kube, role, username, nodeGroups)
+	return err
 }
 
 // configMap is what matters of a ConfigMap here.
@@ -47,39 +48,40 @@ type configMap struct {
 	Data map[string]string `json:"data"`
 }
 
-// ensureRow adds a row for a role to mapRoles of aws-auth, unless it has one. A map that cannot be read is left alone.
-func ensureRow(ctx context.Context, kube *kubeapi.Client, role minato.ARN, username string, groups []any) error {
+// ensureRow adds a row for a role to mapRoles of aws-auth, unless it has one, and gives the username that the role then has. A map that cannot be read is left alone.
+func ensureRow(ctx context.Context, kube *kubeapi.Client, role minato.ARN, username string, groups []any) (has string, err error) {
 	arn := minato.NewARN("iam", "", role.Account, "role/"+role.ResourceName()).String() // without the role's path
 	var m configMap
-	err := kube.Get(ctx, configMapsPath+"/"+awsAuth, &m)
+	err = kube.Get(ctx, configMapsPath+"/"+awsAuth, &m)
 	missing := kubeapi.NotFound(err)
 	if err != nil && !missing {
-		return err
+		return "", err
 	}
 	var rows []map[string]any
 	if err := yaml.Unmarshal([]byte(m.Data["mapRoles"]), &rows); err != nil {
-		return &problem{
+		return "", &problem{
 			reason: "AWSAuthMalformed", code: issueAccess, resources: []string{awsAuth}, err: err,
 			message: "mapRoles in the ConfigMap kube-system/aws-auth cannot be read, so the nodes' role cannot be added to it: " + err.Error(),
 		}
 	}
 	for _, row := range rows {
 		if found, _ := row["rolearn"].(string); strings.EqualFold(found, arn) {
-			return nil
+			has, _ = row["username"].(string)
+			return has, nil
 		}
 	}
 	text, err := yaml.Marshal(append(rows, map[string]any{"rolearn": arn, "username": username, "groups": groups}))
 	if err != nil {
-		return err
+		return "", err
 	}
 	data := kubeapi.Object{"mapRoles": string(text)}
 	if missing {
 		_, err = kube.Do(ctx, http.MethodPost, configMapsPath, kubeapi.Object{
 			"apiVersion": "v1", "kind": "ConfigMap", "metadata": kubeapi.Object{"name": awsAuth, "namespace": "kube-system"}, "data": data,
 		})
-		return err
+		return username, err
 	}
-	return kube.Patch(ctx, configMapsPath+"/"+awsAuth, kubeapi.Object{
+	return username, kube.Patch(ctx, configMapsPath+"/"+awsAuth, kubeapi.Object{
 		"metadata": kubeapi.Object{"resourceVersion": m.Metadata.ResourceVersion}, "data": data,
 	})
 }
@@ -95,5 +97,5 @@ func (c *Controller) removeAccess(ctx context.Context, p *pass) error {
 			return nil
 		}
 	}
-	return c.deps.RemoveEntry(ctx, p.group.ClusterID, p.group.Spec.NodeRole)
+	return c.deps.RemoveEntry(ctx, p.group.ClusterID, p.group.Spec.NodeRole, eks.EC2Linux)
 }

@@ -68,11 +68,16 @@ func newWorld(t *testing.T) *world {
 		},
 		RemoveProfile: func(context.Context, string, string, string) error { return nil },
 		EnsureEntry: func(_ context.Context, _ *eks.Cluster, role minato.ARN, kind string) error {
+			if has := w.entries[role.String()]; has != "" && has != kind {
+				return minato.Errorf(minato.InUse, "it has %s", has)
+			}
 			w.entries[role.String()] = kind
 			return nil
 		},
-		RemoveEntry: func(_ context.Context, _ string, role minato.ARN) error {
-			delete(w.entries, role.String())
+		RemoveEntry: func(_ context.Context, _ string, role minato.ARN, kind string) error {
+			if w.entries[role.String()] == kind {
+				delete(w.entries, role.String())
+			}
 			return nil
 		},
 		Connect: func(context.Context, string) (*kubeapi.Client, error) { return w.kube.client(), nil },

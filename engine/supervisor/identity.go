@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"minato.dev/minato/internal/boot"
 )
 
 // identity names one process for good: a pid alone is used again by the kernel, but not with the same start time within one
@@ -24,8 +25,8 @@ func (id identity) alive() (bool, error) {
 	if id.PID <= 0 {
 		return false, nil
 	}
-	boot, err := bootID()
-	if err != nil || boot != id.BootID {
+	current, err := boot.ID()
+	if err != nil || current != id.BootID {
 		return false, err
 	}
 	st, err := readStat(id.PID)
@@ -37,7 +38,7 @@ func (id identity) alive() (bool, error) {
 
 // identify reads the identity of a live process.
 func identify(pid int) (identity, error) {
-	boot, err := bootID()
+	current, err := boot.ID()
 	if err != nil {
 		return identity{}, err
 	}
@@ -45,13 +46,7 @@ func identify(pid int) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{BootID: boot, PID: pid, StartTime: st.startTime}, nil
-}
-
-// bootID changes with every boot of the machine.
-func bootID() (string, error) {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return string(bytes.TrimSpace(b)), err
+	return identity{BootID: current, PID: pid, StartTime: st.startTime}, nil
 }
 
 // stat is the part of /proc/PID/stat that matters here.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"minato.dev/minato/internal/boot"
 )
 
 // orphan is a live process that carries a supervisor's marker.
@@ -27,7 +29,7 @@ func findOrphans(supervisor string) ([]orphan, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := bootID()
+	current, err := boot.ID()
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func findOrphans(supervisor string) ([]orphan, error) {
 		if !ok || owner != supervisor {
 			continue
 		}
-		found = append(found, orphan{identity{BootID: boot, PID: pid, StartTime: st.startTime}, nonce, name})
+		found = append(found, orphan{identity{BootID: current, PID: pid, StartTime: st.startTime}, nonce, name})
 	}
 	return found, nil
 }

@@ -91,7 +91,7 @@ func Hook(ctx context.Context, dir home.Dir) error {
 func fargateProfiles(profiles *store.View[eks.FargateProfile], clusterID, namespace string, labels map[string]string) (names []string) {
 	for item := range profiles.All() { // by name
 		p := &item.Value
-		if p.ClusterID == clusterID && p.Status != eks.FargateDeleting && p.Matches(namespace, labels) {
+		if p.ClusterID == clusterID && p.Status != eks.FargateDeleting && p.Status != eks.FargateCreateFailed && p.Matches(namespace, labels) {
 			names = append(names, p.Name)
 		}
 	}

@@ -94,6 +94,7 @@ func TestCreateFargateProfileRefuses(t *testing.T) {
 		"None of the cluster's subnets is a private one":        func(r *CreateFargateProfileRequest) { r.SubnetIDs = nil },
 		"Misconfigured PodExecutionRole Trust Policy":           func(r *CreateFargateProfileRequest) { r.Role = "arn:aws:iam::111122223333:role/lambda" },
 		"cannot be found":                                       func(r *CreateFargateProfileRequest) { r.Role = "arn:aws:iam::111122223333:role/none" },
+		"names that begin with eks-":                            func(r *CreateFargateProfileRequest) { r.Name = "eks-fp" },
 		"Fargate profile name":                                  func(r *CreateFargateProfileRequest) { r.Name = "a b" },
 	} {
 		r := profileRequest("fp")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"minato.dev/minato"
 	"minato.dev/minato/engine/store"
@@ -34,6 +35,9 @@ type CreateFargateProfileRequest struct {
 
 // fargateName is what a Fargate profile may be called.
 var fargateName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9\-_]{0,99}$`)
+
+// reservedProfilePrefix begins no profile's name, as eksctl knows too.
+const reservedProfilePrefix = "eks-"
 
 // namespaceSelector is a namespace's name in which * and ? stand for other characters; labelSelector is a label's key or value so.
 var (
@@ -109,6 +113,9 @@ func (s *Service) putNewProfile(ctx context.Context, c Caller, cluster store.Ite
 func (s *Service) newProfile(ctx context.Context, c Caller, cluster *Cluster, r CreateFargateProfileRequest) (p FargateProfile, err error) {
 	if !fargateName.MatchString(r.Name) {
 		return p, minato.Errorf(minato.Invalid, "The Fargate profile name %q is not valid: 1 to 100 letters, digits, hyphens and underscores, beginning with a letter or digit", shorten(r.Name))
+	}
+	if strings.HasPrefix(r.Name, reservedProfilePrefix) {
+		return p, minato.Errorf(minato.Invalid, "The Fargate profile name %q is not valid: names that begin with %s are EKS's own", shorten(r.Name), reservedProfilePrefix)
 	}
 	if err := checkSelectors(r.Selectors); err != nil {
 		return p, err

@@ -16,10 +16,15 @@ const (
 )
 
 // EnsureNodeEntry gives a role the access entry of a type for nodes, unless it has an entry, as EKS does for the roles of nodegroups and
-// Fargate profiles. It answers once that holds.
+// Fargate profiles. It answers once that holds. Machines of Fargate cannot be let in by an entry of another type: that is an error of kind
+// InUse.
 func (s *Service) EnsureNodeEntry(ctx context.Context, cluster *Cluster, role minato.ARN, kind string) error {
 	entries, key := AccessEntries(s.Store), AccessEntryKey(cluster.ID, role)
-	if _, err := entries.Get(ctx, key); err == nil || !errors.Is(err, store.ErrNotFound) {
+	item, err := entries.Get(ctx, key)
+	if err == nil && kind == FargateLinux && item.Value.Type != kind {
+		return minato.Errorf(minato.InUse, "The role %s has an access entry of type %s in cluster %s already", role, item.Value.Type, cluster.Name)
+	}
+	if err == nil || !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	id, err := s.PrincipalID(ctx, role)
@@ -39,11 +44,11 @@ func (s *Service) EnsureNodeEntry(ctx context.Context, cluster *Cluster, role mi
 	return s.awaitApplied(ctx, "The access entry of the nodes is made", rev)
 }
 
-// RemoveNodeEntry removes the entry that EnsureNodeEntry made for a role.
-func (s *Service) RemoveNodeEntry(ctx context.Context, clusterID string, role minato.ARN) error {
+// RemoveNodeEntry removes the entry of a type that EnsureNodeEntry made for a role.
+func (s *Service) RemoveNodeEntry(ctx context.Context, clusterID string, role minato.ARN, kind string) error {
 	entries := AccessEntries(s.Store)
 	item, err := entries.Get(ctx, AccessEntryKey(clusterID, role))
-	if errors.Is(err, store.ErrNotFound) || err == nil && !item.Value.ForNodes {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!item.Value.ForNodes || item.Value.Type != kind) {
 		return nil
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ type Config struct {
 	Plugins, Networks string
 	Runc              string // the program; empty where no container is to run
 	Collect           bool   // removes layers as soon as they are unpacked
+	NoSync            bool   // does not wait until what it knows is on disk; whoever sets it deals with what a power cut leaves
 }
 
 // TOML is config.toml. What it leaves out is what containerd itself would choose.
@@ -28,6 +29,9 @@ func (c Config) TOML() string {
 	}
 	if c.Collect {
 		text += collect
+	}
+	if c.NoSync {
+		text += noSync
 	}
 	return strings.NewReplacer("ROOT", c.Root, "STATE", c.State, "SOCKET", c.Socket, "CERTS", c.Certs, "PAUSE", c.Pause,
 		"PLUGINS", c.Plugins, "NETWORKS", c.Networks, "RUNC", c.Runc).Replace(text)
@@ -84,4 +88,9 @@ const collect = `
 [plugins.'io.containerd.gc.v1.scheduler']
   mutation_threshold = 1
   deletion_threshold = 1
+`
+
+const noSync = `
+[plugins.'io.containerd.metadata.v1.bolt']
+  no_sync = true
 `

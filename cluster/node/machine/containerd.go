@@ -16,7 +16,7 @@ const (
 func writeContainerdConfig(p Programs) error {
 	config := containerd.Config{
 		Root: containerdRoot, State: "/run/containerd", Socket: containerdSocket, Certs: certsFolder, Pause: p.Pause,
-		Plugins: pluginFolder, Networks: networksFolder, Runc: runcFolder + "/runc",
+		Plugins: pluginFolder, Networks: networksFolder, Runc: runcFolder + "/runc", NoSync: true,
 	}
 	if err := writeFile(containerdConfigFile, config.TOML(), 0o644); err != nil {
 		return err

@@ -52,8 +52,14 @@ func (k *keeper) boot(g guestConfig) error {
 	if err != nil {
 		return err
 	}
-	if err := enterRoot(g, groups); err != nil {
+	forgot, err := enterRoot(g, groups)
+	if err != nil {
 		return err
+	}
+	if forgot {
+		if err := k.line.out.Encode(report{Phase: "without the containers of a boot that ended suddenly"}); err != nil {
+			return err
+		}
 	}
 	if err := writeEtc(g.Spec, g.Resolver); err != nil {
 		return err

@@ -193,15 +193,18 @@ func describe(status unix.WaitStatus) string {
 // shutDown ends everything gently for a moment; the end of pid 1 ends the rest.
 func (k *keeper) shutDown() error {
 	_ = unix.Kill(-1, unix.SIGTERM)
-	deadline := time.Now().Add(stopPatience)
-	for time.Now().Before(deadline) {
-		if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); errors.Is(err, unix.ECHILD) {
-			break
+	deadline, alone := time.Now().Add(stopPatience), false
+	for !alone && time.Now().Before(deadline) {
+		_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		if alone = errors.Is(err, unix.ECHILD); !alone {
+			<-time.After(10 * time.Millisecond)
 		}
-		<-time.After(10 * time.Millisecond)
 	}
 	unix.Sync()
-	return nil
+	if !alone { // somebody may still be writing
+		return nil
+	}
+	return endWriting("/")
 }
 
 // watchContainerd tells once when containerd answers.
