@@ -42,7 +42,7 @@ func (n *realNodes) testFargate(t *testing.T) {
 	n.kubectl(t, "-n", "alone", "run", "elsewhere", "--image=minato.local/echo", "--labels=runtime=fargate", "--annotations=eks.amazonaws.com/compute-type=ec2")
 	// As many processors as this machine may not have.
 	n.kubectl(t, "-n", "alone", "run", "picked", "--image=minato.local/echo", "--labels=runtime=fargate", "--overrides",
-		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"3500m","memory":"256Mi"}}}]}}`)
+		`{"spec":{"containers":[{"name":"c","image":"minato.local/echo","resources":{"requests":{"cpu":"3500m","memory":"256Mi","ephemeral-storage":"30Gi"}}}]}}`)
 	n.kubectl(t, "-n", "alone", "run", "other", "--image=minato.local/echo")
 	n.kubectl(t, "-n", "alone", "wait", "pod/picked", "pod/other", "pod/elsewhere", "--for=condition=Ready", "--timeout=180s")
 	if node := n.kubectl(t, "-n", "alone", "get", "pod", "elsewhere", "-o", "jsonpath={.spec.nodeName}"); strings.HasPrefix(node, "fargate-") {
@@ -64,6 +64,14 @@ func (n *realNodes) testFargate(t *testing.T) {
 			t.Errorf("there are also pods %s on the node", others)
 		}
 	}
+	n.kubectl(t, "run", "crowd", "--image=minato.local/echo", "--overrides", `{"spec":{"tolerations":[{"operator":"Exists"}],"nodeSelector":{"eks.amazonaws.com/compute-type":"fargate"}}}`)
+	testenv.Eventually(t, func() error {
+		if said := n.kubectl(t, "get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name=='crowd')].message}"); !strings.Contains(said, "didn't match Pod's node affinity/selector") {
+			return fmt.Errorf("a pod that would go to a Fargate node is told %q", said)
+		}
+		return nil
+	})
+	n.kubectl(t, "delete", "pod", "crowd", "--wait=false")
 	loud()
 	testenv.Eventually(t, func() error {
 		if said := n.kubectl(t, "-n", "alone", "get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name=='huge')].message}"); !strings.Contains(said, "16vCPU 120GB at most") {

@@ -169,10 +169,15 @@ func (f *Fargate) launch(ctx context.Context, r *round, p *pod) error {
 	if err != nil {
 		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+err.Error())
 	}
+	disk, err := fargateDisk(p)
+	if err != nil {
+		return f.refuse(ctx, r, p, "Pod not supported on Fargate: "+err.Error())
+	}
 	l, err := f.machine(r, profile, p, s)
 	if err != nil {
 		return err
 	}
+	l.DiskGiB = disk
 	subnets, err := f.deps.EC2.Subnets(ctx, profile.Scope, profile.SubnetIDs)
 	if err != nil {
 		return err

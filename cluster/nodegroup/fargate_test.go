@@ -259,6 +259,20 @@ func TestFargateSize(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, test.want)
 		}
 	}
+	whole := &pod{}
+	whole.Spec.Containers = []container{c("4", "1Gi")}
+	whole.Spec.Resources.Requests, whole.Spec.Overhead = map[string]string{"cpu": "2"}, map[string]string{"memory": "3Gi"}
+	if got, err := fargateSize(whole); err != nil || got.String() != "2vCPU 5GB" {
+		t.Errorf("a pod that asks as a whole: %s, %v", got, err)
+	}
+	for storage, want := range map[string]int{"": 20, "10Gi": 20, "30Gi": 39, "175Gi": 213, "176Gi": 0} {
+		p := &pod{}
+		p.Spec.Containers = []container{c("", "")}
+		p.Spec.Containers[0].Resources.Requests["ephemeral-storage"] = storage
+		if got, err := fargateDisk(p); got != want || (err == nil) != (want > 0) {
+			t.Errorf("with ephemeral storage of %s the disk has %d GiB, %v; want %d", storage, got, err, want)
+		}
+	}
 	for _, bad := range []string{"x", "-1", "1Zi", "100000T"} {
 		p := &pod{}
 		p.Spec.Containers = []container{c(bad, "")}

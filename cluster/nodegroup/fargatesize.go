@@ -40,43 +40,98 @@ var fargateSizes = func() (sizes []size) {
 	return sizes
 }()
 
-// fargateSize is the smallest combination with room for a pod: the largest init container or all others together, whichever is more.
+// fargateSize is the smallest combination with room for a pod: what it asks for as a whole; where it does not, the largest init container or
+// all others together, whichever is more.
 func fargateSize(p *pod) (size, error) {
-	var need, running size
-	add := func(to *size, c container) error {
-		cpu, err := milli(c.Resources.Requests["cpu"])
-		if err != nil {
-			return err
-		}
-		memory, err := milli(c.Resources.Requests["memory"])
-		to.milliCPU += cpu
-		to.memoryMiB += int((int64(memory)/1000 + 1<<20 - 1) >> 20)
-		return err
+	need, err := containersSize(p)
+	if err != nil {
+		return size{}, err
 	}
-	for _, c := range p.Spec.InitContainers {
-		if c.RestartPolicy == "Always" { // a sidecar runs on
-			if err := add(&running, c); err != nil {
-				return size{}, err
-			}
-			continue
-		}
-		at := running
-		if err := add(&at, c); err != nil {
-			return size{}, err
-		}
-		need = size{max(need.milliCPU, at.milliCPU), max(need.memoryMiB, at.memoryMiB)}
+	whole, err := sizeOf(p.Spec.Resources.Requests)
+	if err != nil {
+		return size{}, err
 	}
-	for _, c := range p.Spec.Containers {
-		if err := add(&running, c); err != nil {
-			return size{}, err
-		}
+	if _, asked := p.Spec.Resources.Requests["cpu"]; asked {
+		need.milliCPU = whole.milliCPU
 	}
-	need = size{max(need.milliCPU, running.milliCPU), max(need.memoryMiB, running.memoryMiB) + systemMemoryMiB}
+	if _, asked := p.Spec.Resources.Requests["memory"]; asked {
+		need.memoryMiB = whole.memoryMiB
+	}
+	overhead, err := sizeOf(p.Spec.Overhead)
+	if err != nil {
+		return size{}, err
+	}
+	need = need.plus(overhead).plus(size{memoryMiB: systemMemoryMiB})
 	i := slices.IndexFunc(fargateSizes, func(s size) bool { return s.milliCPU >= need.milliCPU && s.memoryMiB >= need.memoryMiB })
 	if i < 0 {
 		return size{}, fmt.Errorf("the pod asks for %s, Fargate has %s at most", need, fargateSizes[len(fargateSizes)-1])
 	}
 	return fargateSizes[i], nil
+}
+
+// containersSize is what the containers of a pod ask for.
+func containersSize(p *pod) (size, error) {
+	var need, running size
+	for _, c := range p.Spec.InitContainers {
+		s, err := sizeOf(c.Resources.Requests)
+		if err != nil {
+			return size{}, err
+		}
+		if c.RestartPolicy == "Always" { // a sidecar runs on
+			running = running.plus(s)
+		} else {
+			need = need.atLeast(running.plus(s))
+		}
+	}
+	for _, c := range p.Spec.Containers {
+		s, err := sizeOf(c.Resources.Requests)
+		if err != nil {
+			return size{}, err
+		}
+		running = running.plus(s)
+	}
+	return need.atLeast(running), nil
+}
+
+func sizeOf(requests map[string]string) (size, error) {
+	cpu, err := milli(requests["cpu"])
+	if err != nil {
+		return size{}, err
+	}
+	memory, err := milli(requests["memory"])
+	return size{cpu, roundUp(memory/1000, 1<<20)}, err
+}
+
+func (s size) plus(o size) size { return size{s.milliCPU + o.milliCPU, s.memoryMiB + o.memoryMiB} }
+
+func (s size) atLeast(o size) size {
+	return size{max(s.milliCPU, o.milliCPU), max(s.memoryMiB, o.memoryMiB)}
+}
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit }
+
+// A Fargate pod has 20 GiB of ephemeral storage, and up to 175 GiB where it asks for more (the same page).
+const (
+	fargateDiskGiB     = 20
+	mostFargateDiskGiB = 175
+)
+
+// fargateDisk is the size of the disk on which a pod has the ephemeral storage that it asks for: the file system, what kubelet keeps for itself,
+// and the tenth that must be free, come on top.
+func fargateDisk(p *pod) (gib int, err error) {
+	asked := 0
+	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
+		storage, err := milli(c.Resources.Requests["ephemeral-storage"])
+		if err != nil {
+			return 0, err
+		}
+		asked += storage / 1000
+	}
+	need := roundUp(asked, 1<<30)
+	if need > mostFargateDiskGiB {
+		return 0, fmt.Errorf("the pod asks for %dGiB of ephemeral storage, Fargate has %dGiB at most", need, mostFargateDiskGiB)
+	}
+	return max(fargateDiskGiB, need+need/5+3), nil
 }
 
 // suffixes of Kubernetes quantities, each with its thousandths.

@@ -157,7 +157,12 @@ type pod struct {
 		// SchedulingGates keep the pod from being scheduled while there are any.
 		SchedulingGates []struct{}  `json:"schedulingGates"`
 		Containers      []container `json:"containers"`
-		InitContainers  []container `json:"initContainers"`
+		// Resources are for all containers together; Overhead is for what runs them.
+		Resources struct {
+			Requests map[string]string `json:"requests"`
+		} `json:"resources"`
+		Overhead       map[string]string `json:"overhead"`
+		InitContainers []container       `json:"initContainers"`
 	} `json:"spec"`
 	Status struct {
 		Phase string `json:"phase"`

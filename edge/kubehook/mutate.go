@@ -58,11 +58,22 @@ type admittedPod struct {
 	} `json:"metadata"`
 	Spec struct {
 		SchedulerName string            `json:"schedulerName"`
+		NodeName      string            `json:"nodeName"`
 		Tolerations   []json.RawMessage `json:"tolerations"`
+		Affinity      map[string]any    `json:"affinity"`
 	} `json:"spec"`
 }
 
-// mutate gives a new pod that matches a Fargate profile to Fargate's scheduler, and lets every other one be.
+func (p *admittedPod) ofDaemonSet() bool {
+	for _, owner := range p.Metadata.OwnerReferences {
+		if owner.Controller && owner.Kind == "DaemonSet" {
+			return true
+		}
+	}
+	return false
+}
+
+// mutate gives a new pod that matches a Fargate profile to Fargate's scheduler, and keeps every other one from Fargate's nodes.
 func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, error) {
 	var review admissionReview
 	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil {
@@ -75,6 +86,8 @@ func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, 
 	var ops []podidentity.Operation
 	if profile, ok := s.fargateProfile(clusterID, review.Request, pod); ok {
 		ops = fargatePatch(pod, profile)
+	} else if review.Request.Operation == "CREATE" {
+		ops = keepAway(pod)
 	}
 	return admitted(review.Request, ops)
 }
@@ -83,13 +96,8 @@ func (s *Server) mutate(_ context.Context, clusterID string, body []byte) (any, 
 // nodes of EC2, have chosen.
 func (s *Server) fargateProfile(clusterID string, r *admissionRequest, pod admittedPod) (string, bool) {
 	if r.Operation != "CREATE" || pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != "default-scheduler" ||
-		pod.Metadata.Annotations[ComputeTypeKey] == computeTypeEC2 {
+		pod.Metadata.Annotations[ComputeTypeKey] == computeTypeEC2 || pod.ofDaemonSet() {
 		return "", false
-	}
-	for _, owner := range pod.Metadata.OwnerReferences {
-		if owner.Controller && owner.Kind == "DaemonSet" {
-			return "", false
-		}
 	}
 	names := s.cfg.Profiles(clusterID, r.Namespace, pod.Metadata.Labels)
 	if wanted := pod.Metadata.Labels[ProfileLabel]; wanted != "" && slices.Contains(names, wanted) {

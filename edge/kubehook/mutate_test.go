@@ -29,9 +29,24 @@ func TestMutate(t *testing.T) {
 		"chooses one that is not for it": {
 			"serverless", `{"metadata":{"labels":{"app":"web","eks.amazonaws.com/fargate-profile":"c"}},"spec":{}}`, []string{`"eks.amazonaws.com/fargate-profile":"a"`},
 		},
-		"another namespace": {"default", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`, nil},
-		"other labels":      {"serverless", `{"metadata":{},"spec":{}}`, nil},
-		"its own scheduler": {"serverless", `{"metadata":{"labels":{"app":"web"}},"spec":{"schedulerName":"mine"}}`, nil},
+		"tolerates all": {
+			"default", `{"spec":{"tolerations":[{"operator":"Exists"}]}}`,
+			[]string{`"path":"/spec/affinity"`, `"nodeSelectorTerms":[{"matchExpressions":[{"key":"eks.amazonaws.com/compute-type","operator":"NotIn","values":["fargate"]}]}]`},
+		},
+		"tolerates Fargate, and has chosen nodes": {
+			"default", `{"spec":{"tolerations":[{"key":"eks.amazonaws.com/compute-type","value":"fargate","effect":"NoSchedule"}],"affinity":{"podAffinity":{"x":1},"nodeAffinity":{
+				"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchFields":[{"key":"a"}]},{"matchExpressions":[{"key":"b"}]},{}]}}}}}`,
+			[]string{
+				`"podAffinity":{"x":1}`, `"matchFields":[{"key":"a"}]`, `{"matchExpressions":[{"key":"b"},{"key":"eks.amazonaws.com/compute-type"`, `,{}]`,
+				`{"matchExpressions":[{"key":"eks.amazonaws.com/compute-type"`,
+			},
+		},
+		"tolerates what is not scheduled": {"default", `{"spec":{"tolerations":[{"operator":"Exists","effect":"NoExecute"},{"key":"x","operator":"Exists"}]}}`, nil},
+		"a DaemonSet tolerates all":       {"default", `{"metadata":{"ownerReferences":[{"kind":"DaemonSet","controller":true}]},"spec":{"tolerations":[{"operator":"Exists"}]}}`, nil},
+		"has its node":                    {"default", `{"spec":{"nodeName":"n","tolerations":[{"operator":"Exists"}]}}`, nil},
+		"another namespace":               {"default", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`, nil},
+		"other labels":                    {"serverless", `{"metadata":{},"spec":{}}`, nil},
+		"its own scheduler":               {"serverless", `{"metadata":{"labels":{"app":"web"}},"spec":{"schedulerName":"mine"}}`, nil},
 		"wants EC2": {
 			"serverless", `{"metadata":{"labels":{"app":"web"},"annotations":{"eks.amazonaws.com/compute-type":"ec2"}},"spec":{}}`, nil,
 		},
