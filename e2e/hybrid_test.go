@@ -26,7 +26,7 @@ var hybridMachine = otherMachine{namespace: "minato-e2e-hybrid", link: "mhybrid0
 func TestHybridNode(t *testing.T) {
 	testenv.NeedNodes(t)
 	hybridMachine.start(t)
-	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hybridMachine.here}})
+	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hybridMachine.here, "--test-clock", "2026-11-01"}})
 	c := e.Admin(t)
 	role := createHybridRole(t, c)
 	k := createCluster(t, c, "hybrid", "--access-config", "authenticationMode=API", "--no-bootstrap-self-managed-addons",
@@ -99,6 +99,19 @@ func TestHybridNode(t *testing.T) {
 	if left := time.Until(nodeCredentials(t, dir, nil).Expires); left < ssm.SessionLength/2 {
 		t.Errorf("the node's credentials were not renewed: they have %s", left)
 	}
+
+	// Once the clock is past the end of its credentials, it gets others.
+	ended := nodeCredentials(t, dir, nil).AccessKeyID
+	e.Minato(t, "clock", "advance", (ssm.SessionLength + time.Hour).String(), "--home", string(e.Home))
+	testenv.Eventually(t, func() error {
+		if nodeCredentials(t, dir, nil).AccessKeyID == ended {
+			return errors.New("the node keeps credentials that have ended")
+		}
+		return nil
+	})
+	k.kubectl(t, "run", "later", "--image=minato.local/echo", "--restart=Never")
+	k.kubectl(t, "wait", "pod/later", "--for=condition=Ready", "--timeout=180s")
+	k.kubectl(t, "delete", "pod", "later", "--timeout=180s")
 
 	k.ghost(t, "v1.35.0")
 	k.refresh(t)
