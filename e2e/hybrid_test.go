@@ -26,7 +26,7 @@ var hybridMachine = otherMachine{namespace: "minato-e2e-hybrid", link: "mhybrid0
 func TestHybridNode(t *testing.T) {
 	testenv.NeedNodes(t)
 	hybridMachine.start(t)
-	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hybridMachine.here}})
+	e := testenv.Start(t, testenv.Options{Args: []string{"--advertise-address", hybridMachine.here, "--test-clock", "2026-11-01"}})
 	c := e.Admin(t)
 	role := createHybridRole(t, c)
 	k := createCluster(t, c, "hybrid", "--access-config", "authenticationMode=API", "--no-bootstrap-self-managed-addons",
@@ -37,6 +37,12 @@ func TestHybridNode(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &activation); err != nil {
 		t.Fatal(err)
 	}
+	late := activation
+	out = c.AWS(t, "ssm", "create-activation", "--iam-role", "hybrid-nodes", "--expiration-date", time.Now().Add(5*time.Second).UTC().Format(time.RFC3339), "--output", "json")
+	if err := json.Unmarshal([]byte(out), &late); err != nil {
+		t.Fatal(err)
+	}
+	c.RefusedAWS(t, []string{"ValidationException", "missing ssm service principal in trust policy: " + k.name}, "ssm", "create-activation", "--iam-role", k.name)
 	join := func(dir string, flags ...string) *exec.Cmd {
 		cmd := exec.Command("nsenter", append([]string{
 			"--net=/run/netns/" + hybridMachine.namespace, e.Binary(), "node", "join", "--dir", dir, "--server", "https://" + tlsProxy(t, e),
@@ -94,6 +100,19 @@ func TestHybridNode(t *testing.T) {
 		t.Errorf("the node's credentials were not renewed: they have %s", left)
 	}
 
+	// Once the clock is past the end of its credentials, it gets others.
+	ended := nodeCredentials(t, dir, nil).AccessKeyID
+	e.Minato(t, "clock", "advance", (ssm.SessionLength + time.Hour).String(), "--home", string(e.Home))
+	testenv.Eventually(t, func() error {
+		if nodeCredentials(t, dir, nil).AccessKeyID == ended {
+			return errors.New("the node keeps credentials that have ended")
+		}
+		return nil
+	})
+	k.kubectl(t, "run", "later", "--image=minato.local/echo", "--restart=Never")
+	k.kubectl(t, "wait", "pod/later", "--for=condition=Ready", "--timeout=180s")
+	k.kubectl(t, "delete", "pod", "later", "--timeout=180s")
+
 	k.ghost(t, "v1.35.0")
 	k.refresh(t)
 	k.seesIn(t, "MISCONFIGURATION", map[string]string{"Hybrid nodes not ready": "WARNING"})
@@ -104,6 +123,11 @@ func TestHybridNode(t *testing.T) {
 	again := join(nodeFolder(t))
 	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "registration limit") {
 		t.Errorf("an activation that is used up: %v\n%s", err, out)
+	}
+	activation = late
+	again = join(nodeFolder(t))
+	if out, err := again.CombinedOutput(); err == nil || !strings.Contains(string(out), "The activation expired on") {
+		t.Errorf("an activation that has expired: %v\n%s", err, out)
 	}
 	k.kubectl(t, "delete", "pod", "probe", "--timeout=180s")
 	id := c.AWS(t, "ssm", "describe-instance-information", "--query", "InstanceInformationList[0].InstanceId", "--output", "text")
@@ -144,10 +168,17 @@ python3 -c 'import re, urllib.request as u; print(u.urlopen("http://127.0.0.1:" 
 kill $FORWARD
 `
 
+// hybridTrust is the trust policy that EKS wants of hybrid nodes' roles, in an account.
+const hybridTrust = `{"Version": "2012-10-17", "Statement": [{
+	"Effect": "Allow", "Principal": {"Service": "ssm.amazonaws.com"}, "Action": "sts:AssumeRole",
+	"Condition": {"StringEquals": {"aws:SourceAccount": "%[1]s"}, "ArnEquals": {"aws:SourceArn": "arn:aws:ssm:us-east-1:%[1]s:*"}}
+}]}`
+
 func createHybridRole(t *testing.T, c *testenv.Client) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trust.json")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(trust, "eks.amazonaws.com", "ssm.amazonaws.com")), 0o600); err != nil {
+	account := c.AWS(t, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
+	if err := os.WriteFile(file, []byte(fmt.Sprintf(hybridTrust, account)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return c.AWS(t, "iam", "create-role", "--role-name", "hybrid-nodes", "--assume-role-policy-document", "file://"+file,

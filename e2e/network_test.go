@@ -55,7 +55,7 @@ func TestNetwork(t *testing.T) {
 		args  []string
 	}{
 		{[]string{"InvalidVpc.Range", "10.0.0.0/8"}, []string{"create-vpc", "--cidr-block", "10.0.0.0/8"}},
-		{[]string{"InvalidAMIID.NotFound", "ami-1"}, []string{"run-instances", "--image-id", "ami-1", "--instance-type", "t3.small"}},
+		{[]string{"InvalidAMIID.Malformed", `Invalid id: "ami-1" (expecting "ami-...")`}, []string{"run-instances", "--image-id", "ami-1", "--instance-type", "t3.small"}},
 		{[]string{"UnsupportedOperation", "ec2:StopInstances"}, []string{"stop-instances", "--instance-ids", "i-1"}},
 	} {
 		admin.RefusedAWS(t, tt.texts, append([]string{"ec2"}, tt.args...)...)

@@ -19,12 +19,19 @@ import (
 )
 
 // eager is the user data of nodes that tell quickly that their disk is not full any more.
-const eager = `apiVersion: node.eks.aws/v1alpha1
+const eager = `MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="//"
+
+--//
+Content-Type: application/node.eks.aws
+
+apiVersion: node.eks.aws/v1alpha1
 kind: NodeConfig
 spec:
   kubelet:
     config:
       evictionPressureTransitionPeriod: 1s
+--//--
 `
 
 // TestRealNodes: ports of a node are served; Services outlive a kube-proxy; a pod whose image does not exist says so; images come from registries elsewhere; a node whose disk is full evicts, and heals;

@@ -87,6 +87,7 @@ func (s *Server) launchTemplate(ctx context.Context, scope minato.Scope, ref eks
 		Ref:     eks.NodegroupTemplate{ID: t.ID, Name: t.Name, Version: strconv.FormatInt(version.Number, 10)},
 		ImageID: data.ImageID, ImageMinor: image.Minor, InstanceType: data.Type,
 		InstanceProfile: data.Profile != (ec2.ProfileSpec{}),
-		Subnet:          primary != nil && primary.SubnetID != "",
+		Spot:            data.Spot(), ShutdownBehavior: data.ShutdownBehavior != "",
+		Subnet: primary != nil && primary.SubnetID != "",
 	}, nil
 }

@@ -24,7 +24,7 @@ import (
 func (s *Server) ssmService() *ssm.Service {
 	return &ssm.Service{
 		Store: s.store, Now: s.clock.Now, Authorize: s.iam.Authorize, PassRole: s.iam.PassRole, Role: s.iam.Role,
-		Session: s.sts.ManagedInstanceSession, Cluster: s.hybridCluster,
+		CheckRole: s.iam.CheckServiceRole, Session: s.sts.ManagedInstanceSession, Cluster: s.hybridCluster,
 		NodeImages: s.publishedImages,
 		TunnelPort: s.cfg.TunnelPort,
 	}

@@ -190,6 +190,7 @@ func (c *Controller) giveUp(ctx context.Context, p *pass, pr *problem) error {
 		if err := c.failUpdates(ctx, p, pr); err != nil {
 			return err
 		}
+		pr.code = "" // the update tells; the cluster itself is as it was before
 		return p.cluster.Transition(eks.ClusterActive, eks.ByReconciler)
 	}
 	return nil

@@ -28,6 +28,10 @@ func TestInterfacesMove(t *testing.T) {
 	before := h.cluster(id)
 	move := func(subnets ...string) eks.Update {
 		key := beginUpdate(t, h.store, id, eks.VPCConfigUpdate, func(s *eks.ClusterSpec) { s.SubnetIDs = subnets })
+		_, _ = h.controller.Reconcile(t.Context(), id) // the update tells what became of it
+		if c := h.cluster(id); len(c.Status.Health) > 0 {
+			t.Errorf("health %+v, want the cluster to be as it was", c.Status.Health)
+		}
 		if c := h.settle(id); c.Status.Status != eks.ClusterActive || len(c.Status.Health) > 0 {
 			t.Errorf("status %+v, want ACTIVE", c.Status)
 		}

@@ -426,7 +426,7 @@ func TestDelete(t *testing.T) {
 func TestLaunchTemplate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	own := "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  kubelet:\n    config:\n      maxPods: 7\n    flags: [--node-labels=mine=yes]\n"
+	own := "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/node.eks.aws\n\napiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  kubelet:\n    config:\n      maxPods: 7\n    flags: [--node-labels=mine=yes]\n--b--\n"
 	template, err := w.ec2.CreateLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.NewLaunchTemplate{Name: "base", Data: ec2.InstanceSpec{
 		Type: "m5.large", UserData: base64.StdEncoding.EncodeToString([]byte(own)), BlockDevices: []ec2.BlockDevice{{Name: ec2.RootDevice, SizeGiB: 33}},
 		Metadata: &ec2.MetadataSpec{HopLimit: 2}, Tags: []ec2.TagSpec{{ResourceType: "instance", Tags: minato.Tags{"team": "a"}}},
@@ -449,6 +449,16 @@ func TestLaunchTemplate(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, i.UserData)
 		}
 	}
+	script := ec2.InstanceSpec{UserData: base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\n"))}
+	scripted, err := w.ec2.CreateLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.NewLaunchTemplate{Name: "script", Data: script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, "script", func(s *eks.NodegroupSpec) {
+		s.DiskGiB, s.Template = 0, &eks.NodegroupTemplate{ID: scripted.ID, Name: "script", Version: "1"}
+	})
+	w.passes(t, "script")
+	wantStatus(t, w.get(t, "script"), eks.NodegroupCreateFailed, "Ec2LaunchTemplateInvalidConfiguration")
 	if _, err := w.ec2.DeleteLaunchTemplate(t.Context(), ec2.Caller{Scope: scope}, ec2.TemplateName{ID: template.ID}); err != nil {
 		t.Fatal(err)
 	}

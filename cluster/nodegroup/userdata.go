@@ -17,6 +17,9 @@ import (
 func userData(p *pass, t template) ([]byte, error) {
 	var own *nodeadm.NodeConfig
 	if len(t.userData) > 0 {
+		if !nodeadm.Multipart(t.userData) { // what EKS adds is a part of it
+			return nil, problemf(issueTemplateInvalid, []string{p.group.Spec.Template.ID}, "User data was not in the MIME multipart format.")
+		}
 		parsed, err := nodeadm.Parse(t.userData)
 		if err != nil {
 			return nil, problemf(issueTemplateInvalid, []string{p.group.Spec.Template.ID}, "The user data of the launch template cannot be used: %w", err)

@@ -5,6 +5,8 @@
 package clock
 
 import (
+	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,12 @@ import (
 // AheadHeader is the header in which the answers of a server whose clock can be moved say how far it is ahead of the machine's, in
 // seconds. Clients' own clocks are the machine's: one that keeps what ends by the server's clock looks here.
 const AheadHeader = "X-Minato-Clock-Ahead"
+
+// AheadIn reads that header: how far the clock of the server that gave an answer was ahead, and whether it can be moved at all.
+func AheadIn(h http.Header) (ahead time.Duration, moves bool) {
+	seconds, err := strconv.ParseInt(h.Get(AheadHeader), 10, 33) // 136 years, which nanoseconds can say
+	return time.Duration(seconds) * time.Second, err == nil
+}
 
 // Clock tells the time. The zero Clock is the machine's.
 type Clock struct {

@@ -166,7 +166,7 @@ func TestClusterInterfacesCannotBe(t *testing.T) {
 	n.wantReason(n.ensure("prod", n.groups, "a2", "b"), "InsufficientFreeAddressesInSubnet")
 	n.must(n.deleteSubnet("c"))
 	n.wantReason(n.ensure("prod", n.groups, "c", "b"), "InvalidSubnetID.NotFound")
-	n.wantReason(n.ensure("prod", append(n.groups, "sg-0gone"), "a", "b"), "InvalidGroup.NotFound")
+	n.wantReason(n.ensure("prod", append(n.groups, "sg-0123456789abcdef0"), "a", "b"), "InvalidGroup.NotFound")
 	n.wantIn("prod", "a", "b")
 }
 

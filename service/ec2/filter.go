@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ type kind[T any] struct {
 	noun      string // "subnet ID"
 	notFound  string // the error code of an id that does not exist
 	says      string // the message for it, where it is in other words than most
+	malformed string // the error code of what cannot be an id, where EC2 tells that apart (EC2 API reference, "Error codes")
 	resource  string // its type in ARNs and tag specifications: "subnet"
 	prefix    string // of its ids: "subnet-"
 	parameter string // what a request calls its id: "SubnetId"
@@ -34,7 +36,16 @@ type kind[T any] struct {
 	filters map[string]func(T) []string
 }
 
+// idDigits is what follows the prefix of an id: eight digits of old, or seventeen.
+var idDigits = regexp.MustCompile(`^([0-9a-f]{8}|[0-9a-f]{17})$`)
+
 func (k *kind[T]) missing(ids ...string) error {
+	for _, id := range ids {
+		digits, ok := strings.CutPrefix(id, k.prefix)
+		if k.malformed != "" && (!ok || !idDigits.MatchString(digits)) {
+			return minato.Errorf(minato.NotFound, "Invalid id: \"%s\" (expecting \"%s...\")", id, k.prefix).Because(k.malformed)
+		}
+	}
 	if k.says != "" {
 		return minato.Errorf(minato.NotFound, k.says, strings.Join(ids, ", ")).Because(k.notFound)
 	}

@@ -30,7 +30,7 @@ var networkACLKind = kind[NetworkACL]{
 	id:    func(a NetworkACL) string { return a.ID },
 	order: func(a NetworkACL) string { return a.ID },
 	tags:  func(*NetworkACL) *minato.Tags { return &minato.Tags{} },
-	filters: map[string]func(NetworkACL) []string{
+	filters: withNone(map[string]func(NetworkACL) []string{
 		"association.association-id": func(a NetworkACL) []string { return texts(a.Subnets, a.AssociationID) },
 		"association.network-acl-id": func(a NetworkACL) []string { return times(len(a.Subnets), a.ID) },
 		"association.subnet-id":      func(a NetworkACL) []string { return a.Subnets },
@@ -38,7 +38,13 @@ var networkACLKind = kind[NetworkACL]{
 		"network-acl-id":             one(func(a NetworkACL) string { return a.ID }),
 		"owner-id":                   one(func(a NetworkACL) string { return a.Scope.Account }),
 		"vpc-id":                     one(func(a NetworkACL) string { return a.VPCID }),
-	},
+
+		"entry.cidr":        fixed[NetworkACL]("0.0.0.0/0"),
+		"entry.egress":      fixed[NetworkACL]("true", "false"),
+		"entry.protocol":    fixed[NetworkACL]("-1"),
+		"entry.rule-action": fixed[NetworkACL]("allow", "deny"),
+		"entry.rule-number": fixed[NetworkACL]("100", "32767"),
+	}, "entry.icmp.code", "entry.icmp.type", "entry.ipv6-cidr", "entry.port-range.from", "entry.port-range.to"),
 }
 
 // DescribeNetworkACLs lists the network ACLs of the caller's account and region.

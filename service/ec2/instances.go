@@ -63,6 +63,24 @@ func (i InstanceView) reasonCode() string {
 	return i.Reason.Code
 }
 
+// Status is how the instance is, and whether it can be reached, as status checks say it; of what does not run the latter is empty.
+func (i InstanceView) Status() (status, reachability string) {
+	switch i.State {
+	case InstanceRunning:
+		return "ok", "passed"
+	case InstancePending:
+		return "initializing", "initializing"
+	}
+	return "not-applicable", ""
+}
+
+func (i InstanceView) reasonMessage() string {
+	if i.Reason == nil {
+		return ""
+	}
+	return i.Reason.Message
+}
+
 // DescribeInstances lists the instances of the caller's account and region, by reservation; those that have terminated for an
 // hour after.
 func (s *Service) DescribeInstances(ctx context.Context, c Caller, d Describe) (Page[InstanceView], error) {

@@ -24,6 +24,14 @@ func fixed[T any](values ...string) func(T) []string {
 	return func(T) []string { return values }
 }
 
+// withNone adds filters of EC2 for what nothing here has: they match nothing.
+func withNone[T any](filters map[string]func(T) []string, names ...string) map[string]func(T) []string {
+	for _, name := range names {
+		filters[name] = fixed[T]()
+	}
+	return filters
+}
+
 var vpcKind = kind[VPC]{
 	noun: "vpc ID", notFound: "InvalidVpcID.NotFound",
 	resource: "vpc", prefix: "vpc-", parameter: "VpcId", records: VPCs,
@@ -94,7 +102,7 @@ var subnetKind = kind[Subnet]{
 }
 
 var securityGroupKind = kind[SecurityGroup]{
-	noun: "security group", notFound: "InvalidGroup.NotFound",
+	noun: "security group", notFound: "InvalidGroup.NotFound", malformed: "InvalidGroupId.Malformed",
 	resource: "security-group", prefix: "sg-", parameter: "GroupId", records: SecurityGroupsOf,
 	id:    func(g SecurityGroup) string { return g.ID },
 	order: func(g SecurityGroup) string { return g.VPCID + " " + g.ID },
@@ -188,7 +196,7 @@ var zoneKind = kind[Zone]{
 }
 
 var templateKind = kind[LaunchTemplate]{
-	noun: "launch template", notFound: "InvalidLaunchTemplateId.NotFound",
+	noun: "launch template", notFound: "InvalidLaunchTemplateId.NotFound", malformed: "InvalidLaunchTemplateId.Malformed",
 	says:     "The specified launch template, with template ID %s, does not exist.",
 	resource: "launch-template", prefix: "lt-", parameter: "LaunchTemplateId", records: LaunchTemplates,
 	id:    func(t LaunchTemplate) string { return t.ID },

@@ -2,13 +2,12 @@ package ec2
 
 import (
 	"strconv"
-	"time"
 
 	"minato.dev/minato"
 )
 
 var instanceKind = kind[Instance]{
-	noun: "instance ID", notFound: "InvalidInstanceID.NotFound",
+	noun: "instance ID", notFound: "InvalidInstanceID.NotFound", malformed: "InvalidInstanceID.Malformed",
 	resource: "instance", prefix: "i-", parameter: "InstanceId", records: Instances,
 	id:    func(i Instance) string { return i.ID },
 	order: func(i Instance) string { return i.ReservationID + " " + strconv.Itoa(i.LaunchIndex) + " " + i.ID },
@@ -16,66 +15,19 @@ var instanceKind = kind[Instance]{
 }
 
 var instanceViewKind = kind[InstanceView]{
-	noun: instanceKind.noun, notFound: instanceKind.notFound,
-	id:    func(i InstanceView) string { return i.ID },
-	order: func(i InstanceView) string { return instanceKind.order(i.Instance) },
-	tags:  func(i *InstanceView) *minato.Tags { return &i.Tags },
-	filters: map[string]func(InstanceView) []string{
-		"architecture":                           one(InstanceView.Architecture),
-		"availability-zone":                      one(func(i InstanceView) string { return i.Zone }),
-		"client-token":                           unlessEmpty(func(i InstanceView) string { return i.ClientToken }),
-		"dns-name":                               fixed[InstanceView](),
-		"group-id":                               func(i InstanceView) []string { return i.SecurityGroups },
-		"group-name":                             InstanceView.groupNames,
-		"hypervisor":                             fixed[InstanceView]("xen"),
-		"iam-instance-profile.arn":               unlessEmpty(func(i InstanceView) string { return i.ProfileARN.String() }),
-		"iam-instance-profile.id":                unlessEmpty(func(i InstanceView) string { return i.ProfileID }),
-		"image-id":                               one(func(i InstanceView) string { return i.ImageID }),
-		"instance-id":                            one(func(i InstanceView) string { return i.ID }),
-		"instance-lifecycle":                     unlessEmpty(InstanceView.Lifecycle),
-		"instance-state-code":                    one(func(i InstanceView) string { return strconv.Itoa(i.State.Code()) }),
-		"instance-state-name":                    one(func(i InstanceView) string { return string(i.State) }),
-		"instance-type":                          one(func(i InstanceView) string { return i.Type }),
-		"instance.group-id":                      func(i InstanceView) []string { return i.SecurityGroups },
-		"instance.group-name":                    InstanceView.groupNames,
-		"ip-address":                             fixed[InstanceView](),
-		"key-name":                               fixed[InstanceView](),
-		"launch-index":                           one(func(i InstanceView) string { return strconv.Itoa(i.LaunchIndex) }),
-		"launch-time":                            one(func(i InstanceView) string { return i.LaunchedAt.UTC().Format(time.RFC3339) }),
-		"metadata-options.http-endpoint":         fixed[InstanceView]("enabled"),
-		"metadata-options.http-tokens":           one(func(i InstanceView) string { return i.Metadata.Tokens() }),
-		"monitoring-state":                       fixed[InstanceView]("disabled"),
-		"network-interface.addresses.primary":    fixed[InstanceView]("true"),
-		"network-interface.network-interface-id": unlessEmpty(func(i InstanceView) string { return i.InterfaceID }),
-		"network-interface.private-dns-name":     one(func(i InstanceView) string { return i.PrivateDNSName }),
-		"network-interface.subnet-id":            one(func(i InstanceView) string { return i.SubnetID }),
-		"network-interface.vpc-id":               one(func(i InstanceView) string { return i.VPCID }),
-		"network-interface.addresses.private-ip-address": func(i InstanceView) []string { return texts(i.Interface.Addresses, ipText) },
-		"network-interface.group-id":                     func(i InstanceView) []string { return i.SecurityGroups },
-		"owner-id":                                       one(func(i InstanceView) string { return i.Scope.Account }),
-		"placement-group-name":                           fixed[InstanceView](),
-		"platform":                                       fixed[InstanceView](),
-		"private-dns-name":                               one(func(i InstanceView) string { return i.PrivateDNSName }),
-		"private-ip-address":                             one(func(i InstanceView) string { return ipText(i.PrivateIP) }),
-		"requester-id":                                   unlessEmpty(func(i InstanceView) string { return i.RequesterID }),
-		"reservation-id":                                 one(func(i InstanceView) string { return i.ReservationID }),
-		"root-device-name":                               fixed[InstanceView](RootDevice),
-		"root-device-type":                               fixed[InstanceView]("ebs"),
-		"source-dest-check":                              fixed[InstanceView]("true"),
-		"spot-instance-request-id":                       fixed[InstanceView](),
-		"state-reason-code":                              unlessEmpty(InstanceView.reasonCode),
-		"subnet-id":                                      one(func(i InstanceView) string { return i.SubnetID }),
-		"tenancy":                                        fixed[InstanceView]("default"),
-		"virtualization-type":                            fixed[InstanceView]("hvm"),
-		"vpc-id":                                         one(func(i InstanceView) string { return i.VPCID }),
-	},
+	noun: instanceKind.noun, notFound: instanceKind.notFound, malformed: instanceKind.malformed, prefix: instanceKind.prefix,
+	id:      func(i InstanceView) string { return i.ID },
+	order:   func(i InstanceView) string { return instanceKind.order(i.Instance) },
+	tags:    func(i *InstanceView) *minato.Tags { return &i.Tags },
+	filters: instanceFilters(),
 }
 
 var imageKind = kind[Image]{
-	noun: "image", notFound: "InvalidAMIID.NotFound", says: "The image id '[%s]' does not exist", resource: "image",
+	noun: "image", notFound: "InvalidAMIID.NotFound", says: "The image id '[%s]' does not exist", resource: "image", malformed: "InvalidAMIID.Malformed", prefix: "ami-",
 	id:    func(i Image) string { return i.ID },
 	order: func(i Image) string { return i.ID },
-	filters: map[string]func(Image) []string{
+	tags:  func(*Image) *minato.Tags { return &minato.Tags{} },
+	filters: withNone(map[string]func(Image) []string{
 		"architecture":                     one(func(i Image) string { return i.Architecture }),
 		"creation-date":                    unlessEmpty(func(i Image) string { return i.CreationDate() }),
 		"description":                      one(func(i Image) string { return i.Description }),
@@ -92,8 +44,17 @@ var imageKind = kind[Image]{
 		"state":                            fixed[Image]("available"),
 		"virtualization-type":              fixed[Image]("hvm"),
 		"block-device-mapping.volume-type": fixed[Image]("gp3"),
-	},
+		"ena-support":                      fixed[Image]("true"),
+		"free-tier-eligible":               fixed[Image]("false"),
+		"image-allowed":                    fixed[Image]("true"),
+		"manifest-location":                one(Image.Location),
+	}, "block-device-mapping.delete-on-termination", "block-device-mapping.device-name", "block-device-mapping.snapshot-id",
+		"block-device-mapping.volume-size", "block-device-mapping.encrypted", "kernel-id", "product-code", "product-code.type", "ramdisk-id",
+		"source-image-id", "source-image-region", "source-instance-id", "state-reason-code", "state-reason-message", "sriov-net-support"),
 }
+
+// Location is where the image's manifest would lie.
+func (i Image) Location() string { return ImageOwnerAlias + "/" + i.Name }
 
 // CreationDate is the day the image is of, as EC2 writes it; empty where there is none.
 func (i Image) CreationDate() string {
@@ -107,7 +68,7 @@ var instanceTypeKind = kind[InstanceType]{
 	noun: "instance type", notFound: "InvalidInstanceType", says: "The following supplied instance types do not exist: [%s]",
 	id:    func(t InstanceType) string { return t.Name },
 	order: func(t InstanceType) string { return t.Name },
-	filters: map[string]func(InstanceType) []string{
+	filters: withNone(map[string]func(InstanceType) []string{
 		"auto-recovery-supported":                   fixed[InstanceType]("false"),
 		"bare-metal":                                fixed[InstanceType]("false"),
 		"burstable-performance-supported":           yes(func(t InstanceType) bool { return t.Burstable }),
@@ -125,7 +86,30 @@ var instanceTypeKind = kind[InstanceType]{
 		"supported-usage-class":                     fixed[InstanceType]("on-demand", "spot"),
 		"supported-virtualization-type":             fixed[InstanceType]("hvm"),
 		"vcpu-info.default-vcpus":                   one(func(t InstanceType) string { return strconv.Itoa(t.VCPUs) }),
-	},
+		"vcpu-info.default-cores":                   one(func(t InstanceType) string { return strconv.Itoa(t.Cores()) }),
+		"vcpu-info.default-threads-per-core":        one(func(t InstanceType) string { return strconv.Itoa(t.VCPUs / t.Cores()) }),
+		"dedicated-hosts-supported":                 fixed[InstanceType]("false"),
+		"ebs-info.ebs-optimized-support":            fixed[InstanceType]("default"),
+		"ebs-info.encryption-support":               fixed[InstanceType]("supported"),
+		"ebs-info.nvme-support":                     fixed[InstanceType]("required"),
+		"free-tier-eligible":                        fixed[InstanceType]("false"),
+		"network-info.efa-supported":                fixed[InstanceType]("false"),
+		"network-info.ena-support":                  fixed[InstanceType]("required"),
+		"network-info.ipv6-addresses-per-interface": fixed[InstanceType]("0"),
+		"network-info.ipv6-supported":               fixed[InstanceType]("false"),
+		"network-info.maximum-network-cards":        fixed[InstanceType]("1"),
+		"supported-boot-mode":                       fixed[InstanceType]("uefi"),
+
+		"network-info.encryption-in-transit-supported": fixed[InstanceType]("false"),
+	}, "ebs-info.attachment-limit-type", "ebs-info.maximum-ebs-attachments", "ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps",
+		"ebs-info.ebs-optimized-info.baseline-iops", "ebs-info.ebs-optimized-info.baseline-throughput-in-mbps",
+		"ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps", "ebs-info.ebs-optimized-info.maximum-iops",
+		"ebs-info.ebs-optimized-info.maximum-throughput-in-mbps", "instance-storage-info.disk.count", "instance-storage-info.disk.size-in-gb",
+		"instance-storage-info.disk.type", "instance-storage-info.encryption-support", "instance-storage-info.nvme-support",
+		"instance-storage-info.total-size-in-gb", "network-info.bandwidth-weightings", "network-info.efa-info.maximum-efa-interfaces",
+		"network-info.flexible-ena-queues-support", "nitro-enclaves-support", "nitro-tpm-support", "nitro-tpm-info.supported-versions",
+		"processor-info.sustained-clock-speed-in-ghz", "processor-info.supported-features", "reboot-migration-support", "vcpu-info.valid-cores",
+		"vcpu-info.valid-threads-per-core"),
 }
 
 // Offering is where an instance type can be launched.

@@ -3,6 +3,7 @@ package ec2
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"minato.dev/minato"
 )
@@ -143,7 +144,7 @@ var elasticIPKind = kind[ElasticIP]{
 }
 
 var natGatewayKind = kind[NATGateway]{
-	noun: "NAT gateway", notFound: "NatGatewayNotFound", says: "NAT gateway %s was not found",
+	noun: "NAT gateway", notFound: "NatGatewayNotFound", malformed: "NatGatewayMalformed", says: "NAT gateway %s was not found",
 	resource: "natgateway", prefix: "nat-", parameter: "NatGatewayId", records: NATGateways,
 	id:    func(g NATGateway) string { return g.ID },
 	order: func(g NATGateway) string { return g.ID },
@@ -157,7 +158,7 @@ var natGatewayKind = kind[NATGateway]{
 }
 
 var interfaceKind = kind[Interface]{
-	noun: "networkInterface ID", notFound: "InvalidNetworkInterfaceID.NotFound",
+	noun: "networkInterface ID", notFound: "InvalidNetworkInterfaceID.NotFound", malformed: "InvalidNetworkInterfaceId.Malformed",
 	resource: "network-interface", prefix: "eni-", parameter: "NetworkInterfaceId", records: Interfaces,
 	id:    func(n Interface) string { return n.ID },
 	order: func(n Interface) string { return n.ID },
@@ -165,11 +166,11 @@ var interfaceKind = kind[Interface]{
 }
 
 var interfaceViewKind = kind[InterfaceView]{
-	noun: interfaceKind.noun, notFound: interfaceKind.notFound,
+	noun: interfaceKind.noun, notFound: interfaceKind.notFound, malformed: interfaceKind.malformed, prefix: interfaceKind.prefix,
 	id:    func(n InterfaceView) string { return n.ID },
 	order: func(n InterfaceView) string { return n.ID },
 	tags:  func(n *InterfaceView) *minato.Tags { return &n.Tags },
-	filters: map[string]func(InterfaceView) []string{
+	filters: withNone(map[string]func(InterfaceView) []string{
 		"addresses.primary":            func(n InterfaceView) []string { return []string{"true", boolText(len(n.Addresses) < 2)} },
 		"addresses.private-ip-address": InterfaceView.addresses,
 		"association.allocation-id":    ofPublic(func(a ElasticIP) string { return a.ID }),
@@ -199,7 +200,15 @@ var interfaceViewKind = kind[InterfaceView]{
 		"status":                      one(InterfaceView.Status),
 		"subnet-id":                   one(func(n InterfaceView) string { return n.SubnetID }),
 		"vpc-id":                      one(func(n InterfaceView) string { return n.VPCID }),
-	},
+
+		"addresses.association.owner-id":   ofPublic(func(a ElasticIP) string { return a.Scope.Account }),
+		"addresses.association.public-ip":  ofPublic(func(a ElasticIP) string { return a.PublicIP.String() }),
+		"association.ip-owner-id":          ofPublic(func(a ElasticIP) string { return a.Scope.Account }),
+		"attachment.attach-time":           ofAttachment(func(n InterfaceView) string { return n.AttachedAt.UTC().Format(time.RFC3339) }),
+		"attachment.delete-on-termination": ofAttachment(func(n InterfaceView) string { return boolText(n.DeleteOnTermination) }),
+		"availability-zone-id":             one(func(n InterfaceView) string { return n.ZoneID }),
+		"operator.managed":                 fixed[InterfaceView]("false"),
+	}, "association.public-dns-name", "operator.principal"),
 }
 
 func (n InterfaceView) addresses() []string { return texts(n.Addresses, ipText) }

@@ -210,11 +210,11 @@ func TestLaunchRefused(t *testing.T) {
 		change func(*ec2.Launch)
 		reason string
 	}{
-		"image":       {func(l *ec2.Launch) { l.ImageID = "ami-x" }, "InvalidAMIID.NotFound"},
+		"image":       {func(l *ec2.Launch) { l.ImageID = "ami-0123456789abcdef0" }, "InvalidAMIID.NotFound"},
 		"type":        {func(l *ec2.Launch) { l.Type = "t9.huge" }, "InvalidParameterValue"},
 		"arm":         {func(l *ec2.Launch) { l.Type = otherArchitecture(t, s) }, "InvalidParameterValue"},
 		"subnet":      {func(l *ec2.Launch) { l.SubnetID = "subnet-x" }, "InvalidSubnetID.NotFound"},
-		"group":       {func(l *ec2.Launch) { l.SecurityGroups = []string{"sg-x"} }, "InvalidGroup.NotFound"},
+		"group":       {func(l *ec2.Launch) { l.SecurityGroups = []string{"sg-0123456789abcdef0"} }, "InvalidGroup.NotFound"},
 		"none":        {func(l *ec2.Launch) { l.Count = 0 }, "InstanceLimitExceeded"},
 		"many":        {func(l *ec2.Launch) { l.Count = 51 }, "InstanceLimitExceeded"},
 		"disk":        {func(l *ec2.Launch) { l.DiskGiB = 20000 }, "InvalidParameterValue"},

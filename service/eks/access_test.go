@@ -92,7 +92,7 @@ func TestNodeRolesMustBePassed(t *testing.T) {
 	w := newWorld(t)
 	newActive(t, w, "API")
 	w.deny = func(a iam.Access) bool {
-		return a.Action == "iam:PassRole" && a.Resource.String() == opsRole && a.Context["iam:passedtoservice"][0] == "eks.amazonaws.com"
+		return a.Action == "iam:PassRole" && a.Resource.String() == opsRole && a.Context["iam:passedtoservice"][0] == "ec2.amazonaws.com"
 	}
 	r := CreateAccessEntryRequest{ClusterName: "prod", PrincipalARN: opsRole, Type: "EC2_LINUX"}
 	_, _, err := w.CreateAccessEntry(t.Context(), alice, r)

@@ -59,7 +59,7 @@ func isRace(err error) bool {
 }
 
 // authorizeEntry reads the cluster of an entry that is to be made, and asks whether the caller may make it. An entry for nodes
-// gives them a role's rights, so the caller must be allowed to pass the role.
+// gives them a role's rights, so the caller must be allowed to pass the role to EC2 (Service Authorization Reference, CreateAccessEntry).
 func (s *Service) authorizeEntry(ctx context.Context, c Caller, r CreateAccessEntryRequest, principal minato.ARN) (store.Item[Cluster], error) {
 	asked := conditions{"eks:principalarn": {principal.String()}, "eks:accessentrytype": {r.Type}}
 	if r.Username != "" {
@@ -73,12 +73,12 @@ func (s *Service) authorizeEntry(ctx context.Context, c Caller, r CreateAccessEn
 		return cluster, err
 	}
 	if len(r.Tags) > 0 {
-		if err := s.authorize(ctx, c, "eks:TagResource", entryARN(c.Scope, r.ClusterName, principal, "*"), requestTags(r.Tags)); err != nil {
+		if err := s.authorize(ctx, c, "eks:TagResource", entryARN(c.Scope, r.ClusterName, principal, "*"), conditions{"eks:clustername": {r.ClusterName}}, asked, requestTags(r.Tags)); err != nil {
 			return cluster, err
 		}
 	}
 	if r.Type != standardEntry {
-		passing := conditions{"iam:passedtoservice": {servicePrincipal}, "iam:associatedresourcearn": {cluster.Value.ARN().String()}}
+		passing := conditions{"iam:passedtoservice": {NodeServicePrincipal}, "iam:associatedresourcearn": {cluster.Value.ARN().String()}}
 		if err := s.authorize(ctx, c, "iam:PassRole", principal, passing); err != nil {
 			return cluster, err
 		}

@@ -16,7 +16,9 @@ func (s *Service) entryByARN(ctx context.Context, c Caller, action string, arn m
 	if cluster, entry, err = s.findEntry(ctx, c.Scope, arn); err != nil {
 		return cluster, entry, err
 	}
-	more = append(more, resourceTags(entry.Value.Tags))
+	if entry.ID != "" {
+		more = append(more, entryConditions(cluster.Value.Name, entry.Value.PrincipalARN, &entry.Value))
+	}
 	if err := s.authorize(ctx, c, action, arn, more...); err != nil {
 		return cluster, entry, err
 	}

@@ -41,6 +41,8 @@ type LaunchTemplate struct {
 	InstanceType    string
 	InstanceProfile bool
 	Subnet          bool // it has a subnet in a network interface
+	// Spot and ShutdownBehavior are whether it asks for spot instances, and says what an instance does that shuts itself down.
+	Spot, ShutdownBehavior bool
 }
 
 // RolePolicies are the policies that a role has.

@@ -120,6 +120,16 @@ func TestConditionKeysOfAccessEntries(t *testing.T) {
 		}, entry(conditions{"eks:policyarn": {view}, "eks:accessscope": {"namespace"}, "eks:namespaces": {"dev-*"}})},
 		{"eks:DisassociateAccessPolicy", func() error { return w.DisassociateAccessPolicy(t.Context(), alice, "prod", opsRole, view) },
 			entry(conditions{"eks:policyarn": {view}, "eks:accessscope": {"namespace"}, "eks:namespaces": {"dev-*"}})},
+		{"eks:TagResource", func() error {
+			cluster, e, err := w.DescribeAccessEntry(t.Context(), alice, "prod", opsRole)
+			if err == nil {
+				err = w.TagResource(t.Context(), alice, e.ARN(&cluster).String(), minato.Tags{"k": "v"})
+			}
+			if err == nil {
+				err = w.UntagResource(t.Context(), alice, e.ARN(&cluster).String(), []string{"k"})
+			}
+			return err
+		}, entry(nil)},
 		{"eks:UpdateAccessEntry", func() error {
 			_, _, err := w.UpdateAccessEntry(t.Context(), alice, UpdateAccessEntryRequest{ClusterName: "prod", PrincipalARN: opsRole, Groups: []string{"dev"}})
 			return err

@@ -144,9 +144,12 @@ func changeLogging(setups []LogSetup) change {
 
 func changeAuthenticationMode(mode string) change {
 	return change{kind: "AccessConfigUpdate", apply: func(_ context.Context, _ minato.Scope, spec *ClusterSpec) ([]UpdateParam, error) {
+		if !slices.Contains(authenticationModes, mode) {
+			return nil, unknownMode(mode)
+		}
 		from := slices.Index(authenticationModes, spec.AuthenticationMode)
 		if to := slices.Index(authenticationModes, mode); to != from+1 {
-			return nil, minato.Errorf(minato.Invalid, "Unsupported authentication mode update from %s to %s", spec.AuthenticationMode, shorten(mode))
+			return nil, minato.Errorf(minato.Invalid, "Unsupported authentication mode update from %s to %s", spec.AuthenticationMode, mode)
 		}
 		spec.AuthenticationMode = mode
 		return []UpdateParam{{"AuthenticationMode", wire(mode)}}, nil

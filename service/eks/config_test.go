@@ -100,7 +100,7 @@ func TestUpdateClusterConfigRefuses(t *testing.T) {
 		{"the egress mode", UpdateClusterConfigRequest{VPC: &VPCRequest{ControlPlaneEgressMode: "CUSTOMER_ROUTED"}}, "controlPlaneEgressMode"},
 		{"a mode skipped", UpdateClusterConfigRequest{AuthenticationMode: new("API")}, "Unsupported authentication mode update from CONFIG_MAP to API"},
 		{"the same mode", UpdateClusterConfigRequest{AuthenticationMode: new("CONFIG_MAP")}, "Unsupported authentication mode update from CONFIG_MAP to CONFIG_MAP"},
-		{"an unknown mode", UpdateClusterConfigRequest{AuthenticationMode: new("")}, "Unsupported authentication mode update from CONFIG_MAP to"},
+		{"an unknown mode", UpdateClusterConfigRequest{AuthenticationMode: new("")}, `authenticationMode "" is not one of CONFIG_MAP, API_AND_CONFIG_MAP, API`},
 		{"the same upgrade policy", UpdateClusterConfigRequest{SupportType: new("EXTENDED")}, "No changes needed for the upgrade policy provided"},
 		{"an unknown upgrade policy", UpdateClusterConfigRequest{SupportType: new("NONE")}, `supportType "NONE" is not one of`},
 		{"the same deletion protection", UpdateClusterConfigRequest{DeletionProtection: new(false)}, "No changes needed for the deletion protection provided"},

@@ -126,7 +126,10 @@ func (s *Service) AssociateIdentityProvider(ctx context.Context, c Caller, r Ass
 		spec.OIDC = &p
 		return []UpdateParam{{"IdentityProviderConfig", wire([]providerName{{"oidc", p.Name}})}}, nil
 	}}
-	return s.changeProvider(ctx, c, "eks:AssociateIdentityProviderConfig", r.ClusterName, r.ClientRequestToken, hashOf(r), func(cluster *Cluster) (change, error) {
+	read := func() (store.Item[Cluster], error) {
+		return s.cluster(ctx, c, "eks:AssociateIdentityProviderConfig", r.ClusterName, asked, requestTags(r.Provider.Tags))
+	}
+	return s.changeProvider(ctx, r.ClusterName, r.ClientRequestToken, hashOf(r), read, func(cluster *Cluster) (change, error) {
 		if err := checkTags(r.Provider.Tags); err != nil {
 			return change{}, err
 		}
@@ -136,7 +139,7 @@ func (s *Service) AssociateIdentityProvider(ctx context.Context, c Caller, r Ass
 			}
 		}
 		return associate, checkProvider(r.Provider, cluster.Status.Issuer)
-	}, asked, requestTags(r.Provider.Tags))
+	})
 }
 
 // providerName is how updates name a config.
@@ -155,19 +158,22 @@ func (s *Service) DisassociateIdentityProvider(ctx context.Context, c Caller, cl
 		return []UpdateParam{{"IdentityProviderConfig", "[]"}}, nil
 	}}
 	hash := hashOf([]string{clusterName, kind, name})
-	return s.changeProvider(ctx, c, "eks:DisassociateIdentityProviderConfig", clusterName, token, hash, func(cluster *Cluster) (change, error) {
+	read := func() (store.Item[Cluster], error) {
+		return s.clusterFor(ctx, c, "eks:DisassociateIdentityProviderConfig", clusterName, providerOf(c.Scope, clusterName, name))
+	}
+	return s.changeProvider(ctx, clusterName, token, hash, read, func(cluster *Cluster) (change, error) {
 		_, _, err := provider(cluster, kind, name)
 		return disassociate, err
 	})
 }
 
-// changeProvider begins an update of a cluster's identity provider config.
-func (s *Service) changeProvider(ctx context.Context, c Caller, action, clusterName, token, hash string, choose func(*Cluster) (change, error), more ...conditions) (Update, error) {
+// changeProvider begins an update of the identity provider config of a cluster that read authorizes.
+func (s *Service) changeProvider(ctx context.Context, clusterName, token, hash string, read func() (store.Item[Cluster], error), choose func(*Cluster) (change, error)) (Update, error) {
 	var update Update
-	_, err := s.modify(ctx, c, action, clusterName, func(cluster *Cluster) (ops []store.Op, err error) {
+	_, err := s.modifyRead(ctx, clusterName, read, func(cluster *Cluster) (ops []store.Op, err error) {
 		update, ops, err = s.beginUpdate(ctx, cluster, token, hash, func() (change, error) { return choose(cluster) })
 		return ops, withCluster(err, clusterName)
-	}, more...)
+	})
 	if err != nil {
 		return Update{}, err
 	}
@@ -186,9 +192,20 @@ func provider(c *Cluster, kind, name string) (*IdentityProvider, string, error) 
 	return p, status, nil
 }
 
+// providerOf is the config of a name, as what an action is on.
+func providerOf(scope minato.Scope, clusterName, name string) within {
+	return func(cluster *Cluster) (minato.ARN, minato.Tags) {
+		p, _, err := provider(cluster, "oidc", name)
+		if err != nil {
+			return providerARN(scope, clusterName, name, "*"), nil
+		}
+		return providerARN(scope, clusterName, name, p.UUID), p.Tags
+	}
+}
+
 // DescribeIdentityProvider reads a cluster's identity provider config, and its status.
 func (s *Service) DescribeIdentityProvider(ctx context.Context, c Caller, clusterName, kind, name string) (Cluster, *IdentityProvider, string, error) {
-	cluster, err := s.cluster(ctx, c, "eks:DescribeIdentityProviderConfig", clusterName)
+	cluster, err := s.clusterFor(ctx, c, "eks:DescribeIdentityProviderConfig", clusterName, providerOf(c.Scope, clusterName, name))
 	if err != nil {
 		return Cluster{}, nil, "", err
 	}

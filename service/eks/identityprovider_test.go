@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"minato.dev/minato"
+	"minato.dev/minato/service/iam"
 )
 
 func TestIdentityProviderLifecycle(t *testing.T) {
@@ -60,6 +61,22 @@ func TestIdentityProviderLifecycle(t *testing.T) {
 	tags, err := w.ListTagsForResource(ctx, alice, arn)
 	if _, p, status, _ := w.DescribeIdentityProvider(ctx, alice, "prod", "oidc", "corp"); err != nil || len(tags) != 1 || p.Tags["team"] != "red" || status != "ACTIVE" {
 		t.Errorf("tagged: %v, %v; described %v, %s", tags, err, p.Tags, status)
+	}
+	for action, call := range map[string]func() error{
+		"eks:DescribeIdentityProviderConfig": func() error {
+			_, _, _, err := w.DescribeIdentityProvider(ctx, alice, "prod", "oidc", "corp")
+			return err
+		},
+		"eks:DisassociateIdentityProviderConfig": func() error {
+			_, err := w.DisassociateIdentityProvider(ctx, alice, "prod", "oidc", "corp", "")
+			return err
+		},
+	} {
+		w.deny = func(a iam.Access) bool {
+			return a.Action == action && a.Resource.String() == arn && a.Context["aws:resourcetag/team"][0] == "red"
+		}
+		wantError(t, call(), minato.Denied, action)
+		w.deny = nil
 	}
 	for _, other := range []string{arn + "0", strings.Replace(arn, "/corp/", "/other/", 1), strings.Replace(arn, "/oidc/", "/saml/", 1)} {
 		wantError(t, w.TagResource(ctx, alice, other, minato.Tags{"a": "b"}), minato.NotFound, "Resource not found")

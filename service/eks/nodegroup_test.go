@@ -16,13 +16,15 @@ import (
 	"minato.dev/minato/service/iam"
 )
 
-// testCompute has three instance types and a launch template of three versions on a machine that is x86_64.
+// testCompute has three instance types and a launch template of six versions on a machine that is x86_64.
 func testCompute() Compute {
 	templates := map[string]LaunchTemplate{
 		"1": {Ref: NodegroupTemplate{"lt-1", "base", "1"}, InstanceType: "m5.large"},
 		"2": {Ref: NodegroupTemplate{"lt-1", "base", "2"}, ImageID: "ami-35", ImageMinor: "1.35"},
 		"3": {Ref: NodegroupTemplate{"lt-1", "base", "3"}, InstanceProfile: true},
 		"4": {Ref: NodegroupTemplate{"lt-1", "base", "4"}},
+		"5": {Ref: NodegroupTemplate{"lt-1", "base", "5"}, Spot: true},
+		"6": {Ref: NodegroupTemplate{"lt-1", "base", "6"}, ShutdownBehavior: true},
 	}
 	return Compute{
 		InstanceType: func(name string) (InstanceType, bool) {
@@ -166,7 +168,9 @@ func TestCreateNodegroupRefuses(t *testing.T) {
 		"template, types": {func(r *CreateNodegroupRequest) {
 			r.Template, r.InstanceTypes = &NodegroupTemplate{ID: "lt-1"}, []string{"t3.medium"}
 		}, "in both the launch template"},
-		"template, profile": {func(r *CreateNodegroupRequest) { r.Template = &NodegroupTemplate{ID: "lt-1", Version: "3"} }, "should not specify an instance profile"},
+		"template, spot":     {func(r *CreateNodegroupRequest) { r.Template = &NodegroupTemplate{ID: "lt-1", Version: "5"} }, "should not request spot instances"},
+		"template, shutdown": {func(r *CreateNodegroupRequest) { r.Template = &NodegroupTemplate{ID: "lt-1", Version: "6"} }, "should not specify an instance initiated shutdown behavior"},
+		"template, profile":  {func(r *CreateNodegroupRequest) { r.Template = &NodegroupTemplate{ID: "lt-1", Version: "3"} }, "should not specify an instance profile"},
 		"template, AMI": {func(r *CreateNodegroupRequest) {
 			r.Template, r.Version = &NodegroupTemplate{Name: "base", Version: "2"}, "1.35"
 		}, "You cannot specify version"},

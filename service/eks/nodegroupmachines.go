@@ -146,6 +146,10 @@ func (s *Service) launchTemplate(ctx context.Context, scope minato.Scope, ref No
 		return t, minato.Errorf(minato.Invalid, "Launch template %s should not specify an instance profile: the nodegroup's is made of its node role", t.Ref.Name)
 	case t.Subnet:
 		return t, minato.Errorf(minato.Invalid, "Launch template %s should not specify a subnet: the nodegroup has subnets", t.Ref.Name)
+	case t.Spot:
+		return t, minato.Errorf(minato.Invalid, "Launch template %s should not request spot instances: the nodegroup has a capacityType", t.Ref.Name)
+	case t.ShutdownBehavior:
+		return t, minato.Errorf(minato.Invalid, "Launch template %s should not specify an instance initiated shutdown behavior", t.Ref.Name)
 	}
 	return t, nil
 }

@@ -108,9 +108,18 @@ func resourceTags(tags minato.Tags) conditions {
 // cluster reads a cluster's record for an action and authorizes it. Who may not do the action learns nothing about whether
 // the cluster exists.
 func (s *Service) cluster(ctx context.Context, c Caller, action, name string, more ...conditions) (store.Item[Cluster], error) {
+	return s.clusterFor(ctx, c, action, name, func(cluster *Cluster) (minato.ARN, minato.Tags) { return clusterARN(c.Scope, name), cluster.Tags }, more...)
+}
+
+// within is what of a cluster an action is on, with its tags; the cluster is zero where there is none.
+type within func(*Cluster) (minato.ARN, minato.Tags)
+
+// clusterFor is cluster for an action on something that its record holds.
+func (s *Service) clusterFor(ctx context.Context, c Caller, action, name string, on within, more ...conditions) (store.Item[Cluster], error) {
 	item, readErr := FindCluster(ctx, s.Store, ClusterKey(c.Scope, name))
-	more = append(more, resourceTags(item.Value.Tags))
-	if err := s.authorize(ctx, c, action, clusterARN(c.Scope, name), more...); err != nil {
+	resource, tags := on(&item.Value)
+	more = append(more, resourceTags(tags))
+	if err := s.authorize(ctx, c, action, resource, more...); err != nil {
 		return store.Item[Cluster]{}, err
 	}
 	if item.Value.Connector != nil && !slices.Contains(connectedActions, action) {
@@ -126,8 +135,13 @@ var errUnchanged = errors.New("nothing to change")
 // modify reads a cluster for an action, lets change work on it and give ops that go along, and writes all of it, from the
 // start again whenever somebody else wrote in between. It answers the cluster as it then is.
 func (s *Service) modify(ctx context.Context, c Caller, action, name string, change func(*Cluster) ([]store.Op, error), more ...conditions) (Cluster, error) {
+	return s.modifyRead(ctx, name, func() (store.Item[Cluster], error) { return s.cluster(ctx, c, action, name, more...) }, change)
+}
+
+// modifyRead is modify with another way to read and to authorize.
+func (s *Service) modifyRead(ctx context.Context, name string, read func() (store.Item[Cluster], error), change func(*Cluster) ([]store.Op, error)) (Cluster, error) {
 	for {
-		item, err := s.cluster(ctx, c, action, name, more...)
+		item, err := read()
 		if err != nil {
 			return Cluster{}, err
 		}

@@ -59,7 +59,7 @@ var supportTypes = []string{standardSupport, extendedSupport}
 // checkSpec checks the members of a spec that are right or wrong by themselves.
 func checkSpec(spec ClusterSpec) error {
 	if !slices.Contains(authenticationModes, spec.AuthenticationMode) {
-		return minato.Errorf(minato.Invalid, "authenticationMode %q is not one of %s", shorten(spec.AuthenticationMode), strings.Join(authenticationModes, ", "))
+		return unknownMode(spec.AuthenticationMode)
 	}
 	if !slices.Contains(supportTypes, spec.SupportType) {
 		return minato.Errorf(minato.Invalid, "supportType %q is not one of %s", shorten(spec.SupportType), strings.Join(supportTypes, ", "))
@@ -86,4 +86,8 @@ func checkEgressMode(mode string) error {
 		return minato.Errorf(minato.Invalid, "controlPlaneEgressMode %q is not supported: only AWS_MANAGED is", shorten(mode))
 	}
 	return nil
+}
+
+func unknownMode(mode string) error {
+	return minato.Errorf(minato.Invalid, "authenticationMode %q is not one of %s", shorten(mode), strings.Join(authenticationModes, ", "))
 }

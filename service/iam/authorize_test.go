@@ -157,7 +157,10 @@ func TestPassRole(t *testing.T) {
 	prod, err := minato.ParseARN(clusterARN)
 	w.must(err)
 	pass := func(arn, resource minato.ARN) error {
-		return w.PassRole(ctx, iam.Pass{Credential: c, Role: arn, Service: "eks.amazonaws.com", Resource: resource})
+		if err := w.PassRole(ctx, iam.Pass{Credential: c, Role: arn, Service: "eks.amazonaws.com", Resource: resource}); err != nil {
+			return err
+		}
+		return w.CheckServiceRole(ctx, arn, "eks.amazonaws.com", resource)
 	}
 	w.wants(pass(role.ARN(), prod), minato.Denied, iam.AccessDenied,
 		"is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/cluster because no identity-based policy")

@@ -17,8 +17,7 @@ type Pass struct {
 }
 
 // PassRole decides whether a caller may pass a role to a service (iam:PassRole, with iam:PassedToService and
-// iam:AssociatedResourceArn), and whether the role's trust policy then lets that service in on behalf of the resource.
-// Errors: Denied in AWS's words, or those of CheckServiceRole.
+// iam:AssociatedResourceArn). Whether the service can assume it then is for CheckServiceRole to say. The error is Denied in AWS's words.
 func (s *Service) PassRole(ctx context.Context, p Pass) error {
 	if p.Role.Account != p.Credential.Principal.Account {
 		return minato.Errorf(minato.Denied, "Cross-account pass role is not allowed.").Because(AccessDenied)
@@ -30,11 +29,7 @@ func (s *Service) PassRole(ctx context.Context, p Pass) error {
 	if !p.Resource.IsZero() {
 		keys["iam:associatedresourcearn"] = []string{p.Resource.String()}
 	}
-	err := s.Authorize(ctx, Access{Credential: p.Credential, Action: "iam:PassRole", Resource: p.Role, Context: keys})
-	if err != nil {
-		return err
-	}
-	return s.CheckServiceRole(ctx, p.Role, p.Service, p.Resource)
+	return s.Authorize(ctx, Access{Credential: p.Credential, Action: "iam:PassRole", Resource: p.Role, Context: keys})
 }
 
 // CheckServiceRole is whether a role exists (else NotFound, reason NoSuchEntity) and its trust policy lets an AWS service

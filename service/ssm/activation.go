@@ -53,9 +53,15 @@ func (s *Service) CreateActivation(ctx context.Context, c Caller, in NewActivati
 	if err != nil {
 		return a, "", err
 	}
-	code = newCode()
+	code, a.ID = newCode(), newUUID()
+	activation := minato.NewARN("ssm", string(c.Scope.Region), c.Scope.Account, "activation/"+a.ID)
+	if err := s.CheckRole(ctx, role.ARN(), servicePrincipal, activation); minato.Is(err, minato.Denied) {
+		return a, "", nonexistentRole(in.RoleName)
+	} else if err != nil {
+		return a, "", err
+	}
 	a = Activation{
-		Scope: c.Scope, ID: newUUID(), CodeHash: hashCode(code), RoleARN: role.ARN(), Description: in.Description, Name: in.Name,
+		Scope: c.Scope, ID: a.ID, CodeHash: hashCode(code), RoleARN: role.ARN(), Description: in.Description, Name: in.Name,
 		Limit: in.Limit, CreatedAt: s.Now().UTC(), ExpiresAt: in.ExpiresAt.UTC(), Tags: in.Tags,
 	}
 	_, err = Activations(s.Store).Create(ctx, RecordID(c.Scope, a.ID), a)

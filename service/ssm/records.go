@@ -52,6 +52,11 @@ type ManagedInstance struct {
 	PodCIDR   netip.Prefix `json:"podCidr,omitzero"`
 }
 
+// ARN is the managed instance's ARN.
+func (i ManagedInstance) ARN() minato.ARN {
+	return minato.NewARN("ssm", string(i.Scope.Region), i.Scope.Account, "managed-instance/"+i.ID)
+}
+
 // name is what lies under a name that is taken.
 type name struct {
 	InstanceID string `json:"instanceId"`

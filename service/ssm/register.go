@@ -224,7 +224,7 @@ func (s *Service) Credentials(ctx context.Context, p Proof, realNow time.Time) (
 		if d := realNow.Sub(p.At).Abs(); d > proofFor {
 			return iam.Temporary{}, minato.Errorf(minato.Unauthenticated, "The machine's clock is %s off", d.Round(time.Second)).Because("RequestExpired")
 		}
-		return s.Session(ctx, i.RoleARN, i.Name, SessionLength)
+		return s.Session(ctx, i.RoleARN, i.ARN(), i.Name, SessionLength)
 	}
 	return iam.Temporary{}, refused
 }

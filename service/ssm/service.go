@@ -20,8 +20,10 @@ type Service struct {
 	PassRole func(ctx context.Context, p iam.Pass) error
 	// Role finds a role of an account by its name.
 	Role func(ctx context.Context, account, name string) (iam.Role, error)
-	// Session makes credentials of a role for a session of a name.
-	Session func(ctx context.Context, role minato.ARN, name string, d time.Duration) (iam.Temporary, error)
+	// CheckRole is whether a role lets a service assume it for a resource, else Denied.
+	CheckRole func(ctx context.Context, role minato.ARN, service string, resource minato.ARN) error
+	// Session makes credentials of a role for a managed instance, in a session of a name.
+	Session func(ctx context.Context, role, instance minato.ARN, name string, d time.Duration) (iam.Temporary, error)
 	// Cluster finds what a machine must fit into.
 	Cluster func(ctx context.Context, scope minato.Scope, name string) (Cluster, error)
 	// NodeImages are the images that nodegroups can take.

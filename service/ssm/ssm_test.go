@@ -31,13 +31,19 @@ func newWorld(t *testing.T) *world {
 		Authorize: func(context.Context, iam.Access) error { return nil },
 		PassRole:  func(context.Context, iam.Pass) error { return nil },
 		Role: func(_ context.Context, account, name string) (iam.Role, error) {
-			if name != "hybrid" {
+			if name != "hybrid" && name != "elsewhere" {
 				return iam.Role{}, minato.Errorf(minato.NotFound, "no role")
 			}
 			return iam.Role{Entity: iam.Entity{Account: account, Path: "/", Name: name}}, nil
 		},
-		Session: func(_ context.Context, role minato.ARN, name string, _ time.Duration) (iam.Temporary, error) {
-			return iam.Temporary{AccessKeyID: role.ResourceName() + " as " + name}, nil
+		CheckRole: func(_ context.Context, role minato.ARN, service string, activation minato.ARN) error {
+			if role.ResourceName() != "hybrid" || service != "ssm.amazonaws.com" || activation.Service != "ssm" || activation.ResourceType() != "activation" {
+				return minato.Errorf(minato.Denied, "%s lets %s do nothing for %s", role, service, activation)
+			}
+			return nil
+		},
+		Session: func(_ context.Context, role, instance minato.ARN, name string, _ time.Duration) (iam.Temporary, error) {
+			return iam.Temporary{AccessKeyID: role.ResourceName() + " for " + instance.Resource + " as " + name}, nil
 		},
 		Cluster: func(_ context.Context, _ minato.Scope, name string) (ssm.Cluster, error) {
 			return ssm.Cluster{
@@ -77,6 +83,15 @@ func refused(t *testing.T, err error, kind minato.Kind, text string) {
 	}
 }
 
+// TestActivationNeedsItsRole: the role must be there, and Systems Manager must be able to assume it.
+func TestActivationNeedsItsRole(t *testing.T) {
+	w := newWorld(t)
+	for _, role := range []string{"nobody", "elsewhere"} {
+		_, _, err := w.CreateActivation(t.Context(), w.caller, ssm.NewActivation{RoleName: role})
+		refused(t, err, minato.Invalid, "Nonexistent role or missing ssm service principal in trust policy: "+role)
+	}
+}
+
 func TestActivationIsUsedUp(t *testing.T) {
 	w := newWorld(t)
 	a, code := w.activate(t, 2)
@@ -87,7 +102,7 @@ func TestActivationIsUsedUp(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		c, err := w.Credentials(t.Context(), ssm.Prove(got.InstanceID, key, w.now), w.now)
-		if err != nil || c.AccessKeyID != "hybrid as "+got.Name {
+		if err != nil || c.AccessKeyID != "hybrid for managed-instance/"+got.InstanceID+" as "+got.Name {
 			t.Fatalf("%+v, %v", c, err)
 		}
 	}

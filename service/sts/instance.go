@@ -21,9 +21,9 @@ func (s *Service) InstanceSession(ctx context.Context, role minato.ARN, instance
 	return s.machineSession(ctx, ec2Service, minato.ARN{}, role, instanceID, d)
 }
 
-// ManagedInstanceSession is InstanceSession for a machine outside EC2, whose role trusts ssm.amazonaws.com.
-func (s *Service) ManagedInstanceSession(ctx context.Context, role minato.ARN, name string, d time.Duration) (iam.Temporary, error) {
-	return s.machineSession(ctx, ssmService, minato.ARN{}, role, name, d)
+// ManagedInstanceSession is InstanceSession for a machine outside EC2, whose role trusts ssm.amazonaws.com, maybe on behalf of its account only.
+func (s *Service) ManagedInstanceSession(ctx context.Context, role, instance minato.ARN, name string, d time.Duration) (iam.Temporary, error) {
+	return s.machineSession(ctx, ssmService, instance, role, name, d)
 }
 
 // FargateSession is InstanceSession for the node of a Fargate pod, whose role trusts eks-fargate-pods.amazonaws.com on behalf of its profile.

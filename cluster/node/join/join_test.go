@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"minato.dev/minato/internal/clock"
 	"minato.dev/minato/service/ssm"
 )
 
@@ -20,6 +21,8 @@ import (
 type server struct {
 	*httptest.Server
 	registered int
+	given      int
+	ahead      string // of its clock; empty if nobody can move it
 }
 
 func newServer(t *testing.T) *server {
@@ -40,6 +43,10 @@ func newServer(t *testing.T) *server {
 		})
 	})
 	mux.HandleFunc("POST "+ssm.CredentialsPath, func(w http.ResponseWriter, _ *http.Request) {
+		s.given++
+		if s.ahead != "" {
+			w.Header().Set(clock.AheadHeader, s.ahead)
+		}
 		_ = json.NewEncoder(w).Encode(ssm.Credentials{
 			AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", Expires: time.Now().Add(ssm.SessionLength),
 		})
@@ -102,6 +109,30 @@ func TestToken(t *testing.T) {
 	url, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(credential.Status.Token, "k8s-aws-v1."))
 	if err != nil || !strings.Contains(string(url), "ASIAEXAMPLE") {
 		t.Errorf("the token is for %s, %v", url, err)
+	}
+}
+
+func TestCredentialsFollowAClockThatCanBeMoved(t *testing.T) {
+	s, dir := newServer(t), t.TempDir()
+	state, err := Register(t.Context(), s.request(dir, "right"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tt := range []struct {
+		ahead string
+		given int
+		wait  time.Duration
+	}{
+		{"0", 1, followEvery},
+		{"604800", 2, followEvery}, // it was moved, for all that the machine knows
+		{"", 3, ssm.SessionLength / 2},
+		{"", 3, ssm.SessionLength / 2},
+	} {
+		s.ahead = tt.ahead
+		wait, err := state.renew(t.Context(), dir)
+		if err != nil || s.given != tt.given || wait > tt.wait || wait < tt.wait-time.Minute {
+			t.Errorf("look %d: given %d times, again in %s, %v; want %d, %s", i, s.given, wait, err, tt.given, tt.wait)
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func Register(ctx context.Context, r Request) (s State, err error) {
 		return s, err
 	}
 	var answer ssm.Registered
-	err = s.ask(ctx, ssm.RegisterPath, ssm.Registration{
+	_, err = s.ask(ctx, ssm.RegisterPath, ssm.Registration{
 		ActivationID: r.ActivationID, Code: r.Code, PublicKey: public, Name: r.Name, Cluster: r.Cluster, Address: s.Address, PodCIDR: r.PodCIDR,
 	}, &answer)
 	if err != nil {
@@ -128,38 +128,38 @@ func (s State) pool() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// ask makes one request to the server.
-func (s State) ask(ctx context.Context, path string, in, out any) error {
+// ask makes one request to the server. The header of the answer tells of its clock.
+func (s State) ask(ctx context.Context, path string, in, out any) (http.Header, error) {
 	pool, err := s.pool()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Timeout: requestTimeout, Transport: transport}
 	body, err := json.Marshal(in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Server+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		var failure struct{ Message string }
 		if json.Unmarshal(b, &failure) != nil || failure.Message == "" {
 			failure.Message = resp.Status
 		}
-		return errors.New("the server says: " + failure.Message)
+		return nil, errors.New("the server says: " + failure.Message)
 	}
-	return json.Unmarshal(b, out)
+	return resp.Header, json.Unmarshal(b, out)
 }

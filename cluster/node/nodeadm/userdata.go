@@ -61,6 +61,12 @@ func unpack(b []byte) ([]byte, error) {
 	return out, nil
 }
 
+// Multipart is whether user data, which may be compressed, is MIME multi-part.
+func Multipart(userData []byte) bool {
+	userData, err := unpack(userData)
+	return err == nil && isMIME(userData)
+}
+
 // isMIME is whether the first line is a header of a MIME message.
 func isMIME(b []byte) bool {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(b, " \t\r\n"), []byte("\n"))

@@ -101,7 +101,7 @@ type EKSAuth struct {
 // pods would otherwise be as many handshakes.
 func NewClient(trust *tls.Config) *http.Client {
 	return &http.Client{Timeout: askTimeout, Transport: &http.Transport{
-		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, MaxIdleConnsPerHost: inFlight, TLSClientConfig: trust,
+		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, MaxIdleConnsPerHost: inFlight, MaxConnsPerHost: inFlight, TLSClientConfig: trust,
 	}}
 }
 

@@ -3,7 +3,6 @@ package podagent
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,11 +25,10 @@ func (c *serverClock) Ahead() time.Duration { return time.Duration(c.ahead.Load(
 
 // note reads where the clock stood when an answer was given: zero, too, if the answer says nothing.
 func (c *serverClock) note(h http.Header) (ahead time.Duration) {
-	seconds, err := strconv.ParseInt(h.Get(clock.AheadHeader), 10, 33) // 136 years, which nanoseconds can say
-	if err != nil {
+	ahead, moves := clock.AheadIn(h)
+	if !moves {
 		return 0
 	}
-	ahead = time.Duration(seconds) * time.Second
 	c.moves.Store(true)
 	c.ahead.Store(int64(ahead))
 	return ahead

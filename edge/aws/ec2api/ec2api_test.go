@@ -174,7 +174,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"no such subnet": {"Action=DescribeSubnets&SubnetId.1=subnet-x", 400, "InvalidSubnetID.NotFound", "The subnet ID &#39;subnet-x&#39; does not exist"},
 		"no such vpc":    {"Action=DescribeVpcs&VpcId.1=vpc-x", 400, "InvalidVpcID.NotFound", "The vpc ID &#39;vpc-x&#39; does not exist"},
-		"no such group":  {"Action=DescribeSecurityGroups&GroupId.1=sg-x", 400, "InvalidGroup.NotFound", "The security group &#39;sg-x&#39; does not exist"},
+		"no such group":  {"Action=DescribeSecurityGroups&GroupId.1=sg-0123456789abcdef0", 400, "InvalidGroup.NotFound", "The security group &#39;sg-0123456789abcdef0&#39; does not exist"},
 		"no such zone":   {"Action=DescribeAvailabilityZones&ZoneName.1=mars-1a", 400, "InvalidParameterValue", "mars-1a"},
 		"no such zoneid": {"Action=DescribeAvailabilityZones&ZoneId.1=m1-az1", 400, "InvalidParameterValue", "m1-az1"},
 		"filter":         {"Action=DescribeVpcs&Filter.1.Name=x&Filter.1.Value.1=y", 400, "InvalidParameterValue", "The filter &#39;x&#39; is invalid"},

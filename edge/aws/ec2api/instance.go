@@ -212,13 +212,7 @@ type statusDetail struct {
 }
 
 func newInstanceStatus(i ec2.InstanceView) instanceStatus {
-	status, passed := "not-applicable", "" // of what does not run
-	switch i.State {
-	case ec2.InstanceRunning:
-		status, passed = "ok", "passed"
-	case ec2.InstancePending:
-		status, passed = "initializing", "initializing"
-	}
+	status, passed := i.Status()
 	summary := statusSummary{status, []statusDetail{}}
 	if passed != "" {
 		summary.Details = []statusDetail{{"reachability", passed}}

@@ -35,7 +35,7 @@ func TestRunInstances(t *testing.T) {
 	c.ok("TerminateInstances&InstanceId.1={second}", "<currentState><code>32</code><name>shutting-down<", "<previousState><code>0</code><name>pending<")
 	c.ok("TerminateInstances&InstanceId.1={second}", "<previousState><code>32<")
 	c.ok("DescribeInstances&InstanceId.1={second}", "<stateReason><code>Client.UserInitiatedShutdown<")
-	c.refused("InvalidInstanceID.NotFound", "i-x", "TerminateInstances&InstanceId.1={second}&InstanceId.2=i-x")
+	c.refused("InvalidInstanceID.NotFound", "i-0123456789abcdef0", "TerminateInstances&InstanceId.1={second}&InstanceId.2=i-0123456789abcdef0")
 }
 
 func TestRunInstancesFromTemplate(t *testing.T) {
@@ -55,13 +55,13 @@ func TestRunInstancesRefused(t *testing.T) {
 	c := newClient(t)
 	c.ok("DescribeImages&Filter.1.Name=name&Filter.1.Value.1=minato-node-1.35.*")
 	const run = "RunInstances&ImageId={imageId}&InstanceType=t3.small&MinCount=1&MaxCount=1"
-	c.refused("InvalidAMIID.NotFound", "ami-1", "RunInstances&ImageId=ami-1&InstanceType=t3.small&MinCount=1&MaxCount=1")
+	c.refused("InvalidAMIID.NotFound", "ami-0123456789abcdef0", "RunInstances&ImageId=ami-0123456789abcdef0&InstanceType=t3.small&MinCount=1&MaxCount=1")
 	c.refused("MissingParameter", "ImageId", "RunInstances&InstanceType=t3.small&MinCount=1&MaxCount=1")
 	c.refused("InvalidParameterValue", "t9.huge", "RunInstances&ImageId={imageId}&InstanceType=t9.huge&MinCount=1&MaxCount=1")
 	c.refused("InvalidParameterValue", "minCount", "RunInstances&ImageId={imageId}&InstanceType=t3.small&MinCount=2&MaxCount=1")
 	c.refused("InvalidKeyPair.NotFound", "me", run+"&KeyName=me")
 	c.refused("InvalidSubnetID.NotFound", "subnet-x", run+"&SubnetId=subnet-x")
-	c.refused("InvalidGroup.NotFound", "sg-x", run+"&SecurityGroupId.1=sg-x")
+	c.refused("InvalidGroup.NotFound", "sg-0123456789abcdef0", run+"&SecurityGroupId.1=sg-0123456789abcdef0")
 	c.refused("InvalidGroup.NotFound", "nobody", run+"&SecurityGroup.1=nobody")
 	c.refused("InvalidParameterValue", "Invalid IAM Instance Profile name", run+"&IamInstanceProfile.Name=x")
 	c.refused("InvalidParameterValue", "BASE64", run+"&UserData=!")

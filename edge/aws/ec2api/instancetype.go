@@ -42,7 +42,7 @@ type image struct {
 
 func newImage(i ec2.Image) image {
 	return image{
-		ID: i.ID, Location: "amazon/" + i.Name, State: "available", OwnerID: ec2.ImageOwner, OwnerAlias: ec2.ImageOwnerAlias,
+		ID: i.ID, Location: i.Location(), State: "available", OwnerID: ec2.ImageOwner, OwnerAlias: ec2.ImageOwnerAlias,
 		CreationDate: i.CreationDate(), Public: true, ProductCodes: []struct{}{}, Architecture: i.Architecture, Type: "machine",
 		Name: i.Name, Description: i.Description, RootDeviceType: "ebs", RootDeviceName: ec2.RootDevice, BlockDevices: []struct{}{},
 		Virtualization: "hvm", Hypervisor: "xen", EnaSupport: true, IMDSSupport: "v2.0", Platform: "Linux/UNIX", UsageOperation: "RunInstances", Tags: []tag{},

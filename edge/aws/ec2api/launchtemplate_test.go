@@ -31,7 +31,7 @@ func TestLaunchTemplates(t *testing.T) {
 	c.refused("InvalidKeyPair.NotFound", "me", "CreateLaunchTemplate&LaunchTemplateName=other&LaunchTemplateData.KeyName=me")
 	c.refused("InvalidParameterValue", "volume-type", "CreateLaunchTemplate&LaunchTemplateName=other&LaunchTemplateData.InstanceType=t3.small&TagSpecification.1.ResourceType=volume-type")
 	c.refused("InvalidLaunchTemplateId.VersionNotFound", "version 1", "DescribeLaunchTemplateVersions&LaunchTemplateName=nodes&LaunchTemplateVersion.1=1")
-	c.refused("InvalidLaunchTemplateId.NotFound", "lt-x, does not exist", "DescribeLaunchTemplates&LaunchTemplateId.1=lt-x")
+	c.refused("InvalidLaunchTemplateId.NotFound", "lt-0123456789abcdef0, does not exist", "DescribeLaunchTemplates&LaunchTemplateId.1=lt-0123456789abcdef0")
 	c.refused("DryRunOperation", "", "DeleteLaunchTemplate&LaunchTemplateName=nodes&DryRun=true")
 	c.ok("DeleteLaunchTemplate&LaunchTemplateName=nodes", "<launchTemplateName>nodes<")
 	c.refused("InvalidLaunchTemplateName.NotFoundException", "nodes", "DescribeLaunchTemplates&LaunchTemplateName.1=nodes")

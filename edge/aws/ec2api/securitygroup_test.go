@@ -50,7 +50,7 @@ func TestSecurityGroupLifecycle(t *testing.T) {
 	c.refused("InvalidParameterValue", "reserved", "CreateSecurityGroup&GroupName=default&GroupDescription=b")
 	c.refused("MissingParameter", "groupDescription", "CreateSecurityGroup&GroupName=c")
 	c.refused("CannotDelete", "default", "DeleteSecurityGroup&GroupId={default}")
-	c.refused("InvalidGroup.NotFound", "sg-x", "DeleteSecurityGroup&GroupId=sg-x")
+	c.refused("InvalidGroup.NotFound", "sg-0123456789abcdef0", "DeleteSecurityGroup&GroupId=sg-0123456789abcdef0")
 	const to = "AuthorizeSecurityGroupIngress&GroupId={b}&IpPermissions.1."
 	c.refused("InvalidParameterValue", "both from and to ports", to+"IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0")
 	c.refused("InvalidParameterValue", "9-8", to+"IpProtocol=tcp&IpPermissions.1.FromPort=9&IpPermissions.1.ToPort=8&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0")

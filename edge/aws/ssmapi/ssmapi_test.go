@@ -36,7 +36,8 @@ func newAPI() *ssmapi.API {
 			}
 			return nil
 		},
-		PassRole: func(context.Context, iam.Pass) error { return nil },
+		PassRole:  func(context.Context, iam.Pass) error { return nil },
+		CheckRole: func(context.Context, minato.ARN, string, minato.ARN) error { return nil },
 		Role: func(_ context.Context, account, name string) (iam.Role, error) {
 			return iam.Role{Entity: iam.Entity{Account: account, Path: "/", Name: name}}, nil
 		},

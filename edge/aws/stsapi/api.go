@@ -34,7 +34,7 @@ func New(service *sts.Service) *query.API {
 			"AssumeRoleWithSAML", "AssumeRoot",
 			"GetDelegatedAccessToken", "GetFederationToken", "GetWebIdentityToken",
 		},
-		Unsigned:  []string{webIdentity},
+		Unsigned:  []string{webIdentity, "AssumeRoleWithSAML"},
 		ErrorCode: codes.ErrorCode,
 	})
 }

@@ -284,7 +284,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// AssumeRoleWithWebIdentity is the one operation that needs no signature.
+// AssumeRoleWithWebIdentity is the one operation that needs no signature, and is done.
 func TestUnsigned(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -296,6 +296,7 @@ func TestUnsigned(t *testing.T) {
 		{"POST", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + "arn:aws:iam::111122223333:role/ops&RoleSessionName=pod&WebIdentityToken=a.b.c", 400, "InvalidIdentityToken", "not a valid JWT"},
 		{"GET", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=x", 400, "ValidationError", "x is invalid"},
 		{"POST", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&ProviderId=graph.facebook.com", 400, "UnsupportedOperation", "ProviderId"},
+		{"POST", "Action=AssumeRoleWithSAML&Version=2011-06-15&SAMLAssertion=x", 400, "UnsupportedOperation", "sts:AssumeRoleWithSAML"},
 		{"POST", "Action=GetCallerIdentity&Version=2011-06-15", 403, "MissingAuthenticationToken", "missing Authentication Token"},
 		{"POST", "Action=AssumeRole&Action=AssumeRoleWithWebIdentity&Version=2011-06-15", 403, "MissingAuthenticationToken", ""},
 		{"POST", "Action=AssumeRoleWithWebIdentity&Action=AssumeRole&Version=2011-06-15", 400, "ValidationError", "more than once"},
