@@ -135,8 +135,10 @@ func (s *Service) unique(ctx context.Context, i ManagedInstance) error {
 		case o.Name == i.Name:
 			return minato.Errorf(minato.AlreadyExists, "The name %s is that of %s already: choose another, or deregister that one", i.Name, o.ID)
 		case o.ClusterID != i.ClusterID:
-		case o.Address == i.Address || o.PodCIDR.IsValid() && i.PodCIDR.IsValid() && o.PodCIDR.Overlaps(i.PodCIDR):
-			return minato.Errorf(minato.AlreadyExists, "The address %s or the pod network %s is that of %s (%s) already", i.Address, i.PodCIDR, o.Name, o.ID)
+		case o.Address == i.Address:
+			return minato.Errorf(minato.AlreadyExists, "The address %s is that of %s (%s) already", i.Address, o.Name, o.ID)
+		case o.PodCIDR.IsValid() && i.PodCIDR.IsValid() && o.PodCIDR.Overlaps(i.PodCIDR):
+			return minato.Errorf(minato.AlreadyExists, "The pod network %s overlaps %s, that of %s (%s)", i.PodCIDR, o.PodCIDR, o.Name, o.ID)
 		}
 	}
 	return nil

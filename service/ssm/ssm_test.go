@@ -130,9 +130,9 @@ func TestRegistrationIsRefused(t *testing.T) {
 		"an instance's name":       {func(r *ssm.Registration) { r.Name = "ip-172-31-0-4.ec2.internal" }, minato.Invalid, "name"},
 		"another machine's id":     {func(r *ssm.Registration) { r.Name = "mi-0123456789abcdef0" }, minato.Invalid, "name"},
 		"a name that is taken":     {func(r *ssm.Registration) { r.Name = "one" }, minato.AlreadyExists, "one"},
-		"an address that is taken": {func(r *ssm.Registration) { r.Address = first.Address }, minato.AlreadyExists, "10.9.0.1"},
+		"an address that is taken": {func(r *ssm.Registration) { r.Address = first.Address }, minato.AlreadyExists, "The address 10.9.0.1 is that of one ("},
 		"an address outside":       {func(r *ssm.Registration) { r.Address = netip.MustParseAddr("10.8.0.1") }, minato.Invalid, "remoteNodeNetworks"},
-		"pods that are taken":      {func(r *ssm.Registration) { r.PodCIDR = netip.MustParsePrefix("10.10.1.128/25") }, minato.AlreadyExists, "10.10.1.128/25"},
+		"pods that are taken":      {func(r *ssm.Registration) { r.PodCIDR = netip.MustParsePrefix("10.10.1.128/25") }, minato.AlreadyExists, "The pod network 10.10.1.128/25 overlaps "},
 		"pods outside":             {func(r *ssm.Registration) { r.PodCIDR = netip.MustParsePrefix("10.0.0.0/8") }, minato.Invalid, "remotePodNetworks"},
 	} {
 		t.Run(name, func(t *testing.T) {
