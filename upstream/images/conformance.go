@@ -42,7 +42,7 @@ func (s Sources) conformance() map[string][]recipe {
 		"sample-apiserver": s.suiteProgram("sample-apiserver", "sample-apiserver", 0o755, v1.Config{Entrypoint: []string{"/sample-apiserver"}}),
 	} {
 		r.tags = suiteTags[name]
-		r.config.Env, r.config.WorkingDir = config("").Env, "/"
+		r.config.Env, r.config.WorkingDir = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "/"
 		all["conformance/"+name] = []recipe{r}
 	}
 	return all
@@ -87,22 +87,25 @@ func (s Sources) agnhost(config v1.Config, others ...string) recipe {
 		own = append(own, file{path: name, mode: 0o644, source: s.suitePath(name)})
 	}
 	r.layers = func() ([][]file, error) {
-		tools, err := toolFiles()
+		tools, err := toolFiles(suiteTools)
 		return [][]file{shell, tools, own}, err
 	}
-	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools())
+	r.missing = errors.Join(r.missing, s.suiteBuilt(others...), noShell, missingTools(suiteTools))
 	return r
 }
 
+// tool is a program of this machine: its name in images, here, and the package of Debian that has it.
+type tool struct{ name, program, debian string }
+
 // suiteTools are the programs that tests call in agnhost, and the packages of Debian that have them. nc is OpenBSD's: busybox has none
 // that sends datagrams.
-var suiteTools = []struct{ name, program, debian string }{
+var suiteTools = []tool{
 	{"bash", "bash", "bash"}, {"curl", "curl", "curl"}, {"dig", "dig", "bind9-dnsutils"}, {"getent", "getent", "libc-bin"}, {"nc", "nc.openbsd", "netcat-openbsd"},
 }
 
 // missingTools says how those that are not there are installed.
-func missingTools() (missing error) {
-	for _, tool := range suiteTools {
+func missingTools(tools []tool) (missing error) {
+	for _, tool := range tools {
 		if _, installed := findProgram(tool.program); !installed {
 			missing = errors.Join(missing, fmt.Errorf("%s is not installed; `apt-get install %s` does", tool.program, tool.debian))
 		}
@@ -111,9 +114,9 @@ func missingTools() (missing error) {
 }
 
 // toolFiles are those, in the place of busybox's.
-func toolFiles() (files []file, err error) {
+func toolFiles(tools []tool) (files []file, err error) {
 	seen := map[string]bool{}
-	for _, tool := range suiteTools {
+	for _, tool := range tools {
 		path, _ := findProgram(tool.program)
 		needed, err := withLibraries("bin/"+tool.name, path)
 		if err != nil {
@@ -129,10 +132,18 @@ func toolFiles() (files []file, err error) {
 	return files, nil
 }
 
-// busybox is Debian's.
+// busybox is Debian's, whose shell drops variables that a script could not name, where that of the release that tests are made for keeps them.
+// Who looks for sh along the PATH finds bash, which keeps them too; /bin/sh is busybox's, whose very words a test waits for.
 func (s Sources) busybox() recipe {
+	bash := suiteTools[:1]
 	shell, missing := shellFiles()
-	return recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}, layers: fixed(shell), missing: missing}
+	r := recipe{version: suiteTags["busybox"][0], source: "https://busybox.net", config: v1.Config{Cmd: []string{"sh"}}}
+	r.layers = func() ([][]file, error) {
+		files, err := toolFiles(bash)
+		return [][]file{shell, append(files, folder("usr", 0o755), folder("usr/bin", 0o755), link("usr/bin/sh", "/bin/bash"))}, err
+	}
+	r.missing = errors.Join(missing, missingTools(bash))
+	return r
 }
 
 // applets are the names that busybox goes by in images.
