@@ -52,8 +52,11 @@ func (k *keeper) boot(g guestConfig) error {
 	if err != nil {
 		return err
 	}
-	forgot, err := enterRoot(g, groups)
+	forgot, err := enterDisk(g)
 	if err != nil {
+		return err
+	}
+	if err := enterRoot(g, groups); err != nil {
 		return err
 	}
 	if forgot {

@@ -37,56 +37,58 @@ var folders = map[string]os.FileMode{
 	"etc/kubernetes/kubelet": 0o755, "etc/kubernetes/pki": 0o755, "etc/kubernetes/manifests": 0o755, "var/tmp": 0o777 | os.ModeSticky,
 }
 
-// enterRoot makes the node's root file system and makes it the root of the calling process, whose mount namespace is new: the
-// node's disk, with the host's programs on it read-only and file systems of the kernel that show this node. Mounts made
-// inside later spread to the mount namespaces of its pods, and none of any spreads to the host. forgot is whether the node has lost its
-// containers to an end of the machine (beginWriting).
-func enterRoot(g guestConfig, groups cgroups) (forgot bool, err error) {
+// enterDisk parts the calling process, whose mount namespace is new, from the host's mounts, and mounts the node's disk at the folder that becomes
+// its root. forgot is whether the node has lost its containers to an end of the machine (beginWriting).
+func enterDisk(g guestConfig) (forgot bool, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return forgot, fmt.Errorf("parting from the host's mounts: %w", err)
+		return false, fmt.Errorf("parting from the host's mounts: %w", err)
 	}
+	if err := mountDisk(g.Disk, g.Root); err != nil {
+		return false, err
+	}
+	return beginWriting(g.Root)
+}
+
+// enterRoot makes the node's root file system and makes it the root of the calling process: the node's disk (enterDisk), with the host's
+// programs on it read-only and file systems of the kernel that show this node. Mounts made inside later spread to the mount namespaces of its
+// pods, and none of any spreads to the host.
+func enterRoot(g guestConfig, groups cgroups) error {
 	root := g.Root
-	if err := mountDisk(g.Disk, root); err != nil {
-		return forgot, err
-	}
-	if forgot, err = beginWriting(root); err != nil {
-		return forgot, err
-	}
 	if g.Images != "" {
 		if err := showImages(root, g.Images); err != nil {
-			return forgot, err
+			return err
 		}
 	}
 	for path, mode := range folders {
 		if err := makeFolder(filepath.Join(root, path), mode); err != nil {
-			return forgot, err
+			return err
 		}
 	}
 	for _, path := range fromHost {
 		if err := show(path, filepath.Join(root, path)); err != nil {
-			return forgot, err
+			return err
 		}
 	}
 	for name, program := range g.programs() {
 		if err := bindReadOnly(program, filepath.Join(root, programsFolder, name)); err != nil {
-			return forgot, err
+			return err
 		}
 	}
 	if err := bindReadOnly(filepath.Dir(g.Spec.Programs.Runc), filepath.Join(root, runcFolder)); err != nil {
-		return forgot, err
+		return err
 	}
 	for _, m := range []func(string) error{mountDevices, mountKernel, func(root string) error { return groups.mount(filepath.Join(root, cgroupRoot)) }} {
 		if err := m(root); err != nil {
-			return forgot, err
+			return err
 		}
 	}
 	if err := showSize(root, g.Spec.Size); err != nil {
-		return forgot, err
+		return err
 	}
 	if err := keepSysctls(root); err != nil {
-		return forgot, err
+		return err
 	}
-	return forgot, changeRoot(root)
+	return changeRoot(root)
 }
 
 func makeFolder(path string, mode os.FileMode) error {
