@@ -130,8 +130,11 @@ func (m *machine) ask(from, to string, timeout time.Duration) (string, error) {
 }
 
 const (
-	soon  = 10 * time.Second       // for what must succeed
-	never = 300 * time.Millisecond // for what must not: dropped packets are not answered
+	soon = 10 * time.Second // for what must succeed
+	// oneTry is longer than a dial takes to be given up, and leaves time for another: a connection from an address that goes at that
+	// moment hears nothing more.
+	oneTry = 7 * time.Second
+	never  = 300 * time.Millisecond // for what must not: dropped packets are not answered
 )
 
 func (m *machine) reaches(from, to, want string) {
